@@ -1,0 +1,33 @@
+# The two commands: `make run` and `make test`. Both do all their own set-up.
+.PHONY: help run test setup lint format bench clean
+
+PY := .venv/bin/python
+BIN := .venv/bin
+C_SOURCES := $(shell find probes skb multikernel -name '*.c' -o -name '*.h')
+
+help: ## say what there is to make
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: setup ## the main job: probe this machine, boot the multikernel, measure, place, run, show why
+	@$(BIN)/multikernel demo $(ARGS)
+
+test: setup ## lint, types and all tests
+	@tools/test.sh $(ARGS)
+
+setup: ## install what is missing, make .venv, build (fast when nothing changed)
+	@tools/setup.sh
+
+lint: setup ## ruff, mypy --strict, clang-format, import rules
+	@tools/lint.sh
+
+format: setup ## rewrite Python and C the way the linters want them
+	@$(BIN)/ruff check --fix -q . || true
+	@$(BIN)/ruff format -q .
+	@$(BIN)/clang-format -i $(C_SOURCES)
+
+bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench
+	@tools/bench.sh $(ARGS)
+
+clean: ## remove everything that set-up and tests made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

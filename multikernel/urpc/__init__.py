@@ -1,0 +1,1 @@
+"""URPC: messages between cores at the speed of the cache lines."""

@@ -1,0 +1,12 @@
+:- module(schema_caches, []).
+:- use_module('../schema').
+
+/** <module> Caches and who shares them */
+
+:- fact(cache(id: count, level: count, type: oneof([data, instruction, unified]), size: bytes, ways: count,
+              line_size: bytes, inclusive: flag),
+        [ doc("One physical cache. Ways is its associativity, 0 where it is fully associative."),
+          key([id]), source("CPUID leaf 4 or 0x8000001D; sysfs cache") ]).
+
+:- fact(cache_shared(id: count, core: core),
+        [ doc("A hardware thread that uses the cache."), source("CPUID leaf 4 or 0x8000001D; sysfs cache") ]).

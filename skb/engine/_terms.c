@@ -1,0 +1,9 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+static struct PyModuleDef module = {.m_base = PyModuleDef_HEAD_INIT, .m_name = "skb.engine._terms", .m_size = 0};
+
+PyMODINIT_FUNC PyInit__terms(void)
+{
+    return PyModule_Create(&module);
+}
