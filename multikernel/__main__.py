@@ -1,0 +1,5 @@
+"""`python -m multikernel`."""
+
+from multikernel.cli import main
+
+main()

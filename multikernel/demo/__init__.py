@@ -1,0 +1,1 @@
+"""The main job: probe, know, measure, place, run, and show what was decided and why."""
