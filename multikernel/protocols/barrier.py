@@ -52,7 +52,7 @@ class Barrier:
         self._missing = set(position.children)
 
     def arrive(self) -> list[Send | Released]:
-        """Say that this member is at the barrier; `Released` follows once all are. Raises BarrierViolation if it was there already."""
+        """Arrive; `Released` follows once all have. Raises BarrierViolation if this member is here already."""
         if self._here:
             raise BarrierViolation(
                 f"member {self._me} is at the barrier already; wait for its release before arriving again"
