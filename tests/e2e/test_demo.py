@@ -184,7 +184,7 @@ def test_nothing_is_left_behind(result: dict[str, Any]) -> None:
 
 
 def test_a_human_sees_what_was_decided(tmp_path: Path) -> None:
-    before = set(os.listdir("/dev/shm"))
+    before = set(Path("/dev/shm").iterdir())
     data = tmp_path / "facts"
     done = subprocess.run(
         [*COMMAND, "--cores", "2", "--seconds", "0.3", "--data", str(data)],
@@ -207,7 +207,9 @@ def test_a_human_sees_what_was_decided(tmp_path: Path) -> None:
     ):
         assert words in done.stdout
     assert data.exists()
-    assert not {name for name in set(os.listdir("/dev/shm")) - before if "urpc" in name or "multikernel" in name}
+    assert not {
+        name for name in set(Path("/dev/shm").iterdir()) - before if "urpc" in name.name or "multikernel" in name.name
+    }
 
 
 def test_a_killed_kernel_ends_the_demo_with_a_clear_error(running: subprocess.Popen[str]) -> None:
