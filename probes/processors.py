@@ -33,7 +33,7 @@ from probes.cpuid import caches as cpuid_caches
 from probes.cpuid import identity as cpuid_identity
 from probes.cpuid import topology as cpuid_topology
 from probes.cpuid.features import features
-from probes.cpuid.registers import Lookup, bounded
+from probes.cpuid.registers import Lookup
 from probes.cpulist import format_list
 from probes.fact import Fact, Survey
 from probes.kernel import cpus as kernel
@@ -47,7 +47,7 @@ def probe(source: Source) -> Survey:
     """Read everything about cores and caches."""
     reading = Reading(source)
     present, online = kernel.present_cores(reading)
-    lookups = {core: bounded(partial(source.cpuid, core)) for core in source.cpuid_cores()}
+    lookups: dict[int, Lookup] = {core: partial(source.cpuid, core) for core in source.cpuid_cores()}
     if not present:  # a recording of CPUID alone: the cores are those that were recorded
         present = online = frozenset(lookups)
     lookups = {core: lookup for core, lookup in lookups.items() if core in online}
@@ -139,10 +139,11 @@ def _places(
 
 def _kinds(reading: Reading, online: frozenset[int], lookups: Mapping[int, Lookup]) -> dict[int, str]:
     told = {core: cpuid_identity.core_type(lookup) for core, lookup in lookups.items()}
-    if told.keys() == online:
+    kinds = {core: kind for core, kind in told.items() if kind}
+    if told.keys() == online and not kinds:
         # A processor that does not speak of kinds has only one: both vendors say when cores differ.
-        return {core: kind or "uniform" for core, kind in told.items()}
-    return kernel.kinds(reading, online)
+        return dict.fromkeys(online, "uniform")
+    return kinds if kinds.keys() == online else kernel.kinds(reading, online)
 
 
 def _caches(
@@ -166,6 +167,8 @@ def _caches(
         chosen += [_described(cache, like) for cache in shown]
         if covered == online and {cache.cores for cache in told} != {cache.cores for cache in shown}:
             differing.append(f"level {level} {kind}")
+    if lookups and not chosen:
+        reading.problem("CPUID", "describes caches in legacy leaves at most", "no facts about caches are told")
     if differing:
         reading.problem(
             "CPUID",

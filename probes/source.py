@@ -66,7 +66,7 @@ class Source(Protocol):
         """Return the cores whose CPUID can be asked for."""
 
     def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
-        """Return what CPUID answers on a core; None if that is not known."""
+        """Return what CPUID answers on a core; None if the core has no such leaf or the answer is not known."""
 
 
 class Tree:

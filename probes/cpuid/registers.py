@@ -1,8 +1,8 @@
 """Registers, lookups, and the one rule that keeps every decoder honest.
 
 A processor that is asked for a leaf beyond its highest answers with something else: Intel's repeat the highest basic
-leaf. So decoders never ask the bare lookup; they ask through `bounded`, which answers None beyond the maximum that each
-range of leaves states in its first one.
+leaf. So a lookup answers None beyond the maximum that each range of leaves states in its first one, and decoders take
+what they get. `probes.cpuid.dump.record`, which alone asks the instruction, keeps to that; recordings hold no more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Registers(NamedTuple):
 
 
 Lookup: TypeAlias = Callable[[int, int], Registers | None]
-"""(leaf, subleaf) -> registers, or None if the answer is not known."""
+"""(leaf, subleaf) -> registers, or None if the processor has no such leaf or the answer is not known."""
 
 RANGES = (0x0, 0x80000000, 0x80860000, 0xC0000000)
 """First leaves of basic, extended, Transmeta's and Centaur's ranges. Hypervisors' 0x40000000 says nothing of cores."""
@@ -35,19 +35,6 @@ def highest_leaf(lookup: Lookup, first: int) -> int | None:
     if answer is None or answer.eax & RANGE_MASK != first:
         return None
     return answer.eax
-
-
-def bounded(lookup: Lookup) -> Lookup:
-    """Return a lookup that answers None for leaves which the processor does not have."""
-    highest = {first: highest_leaf(lookup, first) for first in RANGES}
-
-    def ask(leaf: int, subleaf: int) -> Registers | None:
-        maximum = highest.get(leaf & RANGE_MASK)
-        if maximum is None or leaf > maximum:
-            return None
-        return lookup(leaf, subleaf)
-
-    return ask
 
 
 def bits(value: int, high: int, low: int) -> int:

@@ -50,18 +50,17 @@ def present_cores(reading: Reading) -> tuple[frozenset[int], frozenset[int]]:
 
 def places(reading: Reading, online: Collection[int]) -> tuple[dict[int, Place], dict[int, int]]:
     """Return where cores sit, and the dies of those that say."""
-    packages = _ids(reading, online, "physical_package_id")
+    ids = _ids(reading, online, "physical_package_id")
     cores = _ids(reading, online, "core_id")
     threads = {core: _siblings(reading, core, "core_cpus", "thread_siblings") for core in online}
     siblings = {core: _siblings(reading, core, "package_cpus", "core_siblings") for core in online}
     described = frozenset(core for core in online if threads[core] or core in cores)
-    if described and not packages and not any(siblings.values()):
+    if described and not ids and not any(siblings.values()):
         reading.problem(
             f"{CPUS}/cpu*/topology", "packages are not told", "all cores are taken to sit in package 0, the only one"
         )
-        packages = dict.fromkeys(described, 0)
-    packages = packages if described <= packages.keys() else _numbered({core: siblings[core] for core in described})
-    described &= packages.keys()
+        ids = dict.fromkeys(described, 0)
+    packages = _named(described, ids, {core: siblings[core] or _equals(core, ids) for core in described})
 
     # Threads of one core have one core number: AMD's compute units (family 15h) show two cores as each other's thread
     # siblings. And kernels before 4.x number AMD's cores inside a node, of which a package may have two: where one
@@ -72,13 +71,11 @@ def places(reading: Reading, online: Collection[int]) -> tuple[dict[int, Place],
     }
     found: dict[int, Place] = {}
     for package in set(packages.values()):
-        members = sorted(core for core in described if packages[core] == package)
-        sets = {core_sets[core] for core in members}
-        numbers = {core: cores[core] for core in members if core in cores}
-        if len(numbers) < len(members) or len(set(numbers.values())) < len(sets):
-            numbers = _numbered({core: core_sets[core] for core in members})
-        ranks = {core: rank for group in sets for rank, core in enumerate(sorted(group))}
-        found |= {core: Place(package, numbers[core], ranks.get(core, 0)) for core in members}
+        members = frozenset(core for core in packages if packages[core] == package)
+        sets = {core: core_sets[core] for core in members}
+        numbers = _named(members, cores, sets)
+        ranks = {core: rank for group in set(sets.values()) for rank, core in enumerate(sorted(group))}
+        found |= {core: Place(package, numbers[core], ranks.get(core, 0)) for core in sorted(members)}
     return found, _ids(reading, found, "die_id")
 
 
@@ -97,15 +94,10 @@ def caches(reading: Reading, online: Collection[int]) -> list[Cache]:
                 continue
             cores = frozenset(shared or {core}) & frozenset(online) | {core}
             if (level, kind, cores) not in found:
-                found[level, kind, cores] = Cache(
-                    level,
-                    kind,
-                    _size(reading, f"{path}/size"),
-                    _count(reading, f"{path}/ways_of_associativity"),
-                    _count(reading, f"{path}/coherency_line_size") or None,
-                    None,
-                    cores,
-                )
+                size = _size(reading, f"{path}/size")
+                line_size = _count(reading, f"{path}/coherency_line_size") or None
+                ways = _ways(reading, path, size, line_size)
+                found[level, kind, cores] = Cache(level, kind, size, ways, line_size, None, cores)
     return list(found.values())
 
 
@@ -164,15 +156,42 @@ def _siblings(reading: Reading, core: int, name: str, old_name: str) -> frozense
     return frozenset()
 
 
-def _numbered(groups: Mapping[int, frozenset[int]]) -> dict[int, int]:
-    """Return numbers for sets, in the order of their lowest member; a core whose set is empty gets no number."""
-    lowest = sorted({min(group) for group in groups.values() if group})
-    return {core: lowest.index(min(group)) for core, group in groups.items() if group}
+def _equals(core: int, ids: Mapping[int, int]) -> frozenset[int]:
+    return frozenset(other for other, number in ids.items() if core in ids and number == ids[core])
+
+
+def _named(members: frozenset[int], ids: Mapping[int, int], sets: Mapping[int, frozenset[int]]) -> dict[int, int]:
+    """Return a number for each member's set: the kernel's, unless it is missing or stands for two sets.
+
+    Then sets are numbered in the order of their lowest core. A member without a set gets no number.
+    """
+    lowest = {core: min(sets[core]) for core in members if sets[core]}
+    numbers = {core: ids[core] for core in lowest if core in ids}
+    if len(numbers) == len(lowest) and len(set(zip(numbers.values(), lowest.values(), strict=True))) == len(
+        set(numbers.values())
+    ):
+        return numbers
+    order = sorted(set(lowest.values()))
+    return {core: order.index(first) for core, first in lowest.items()}
 
 
 def _count(reading: Reading, path: str) -> int | None:
     number = reading.number(path)
     return None if number is None or number < 0 else number
+
+
+def _ways(reading: Reading, path: str, size: int | None, line_size: int | None) -> int | None:
+    """Return the associativity, None where it does not go with the size: firmware (PPTT) states it wrongly at times."""
+    ways = _count(reading, f"{path}/ways_of_associativity")
+    sets = _count(reading, f"{path}/number_of_sets")
+    if not ways or not sets or not size or not line_size:
+        return ways
+    row = ways * line_size * (_count(reading, f"{path}/physical_line_partition") or 1)
+    if row * sets <= size < row * (sets + 1):  # the kernel drops what is left of a set
+        return ways
+    cause = f"{ways} ways of {sets} lines of {line_size} bytes are not {size} bytes"
+    reading.problem(path, cause, "the ways are shown as unknown")
+    return None
 
 
 def _size(reading: Reading, path: str) -> int | None:
