@@ -1,1 +1,62 @@
-"""URPC: messages between cores at the speed of the cache lines."""
+"""URPC: messages between cores at the speed of the cache lines.
+
+A *channel* is two rings of 64-byte lines in shared memory, one for each direction. Each line holds a message of up to
+56 bytes and its header, so a message costs one invalidate and one fill of a cache line and no system call while the
+receiver is awake. A receiver spins for a while, then sleeps on its *doorbell*, one for all its channels; senders ring
+it only when it sleeps. A *wait set* waits for many channels at once.
+
+The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`,
+`channel.h`, `doorbell.h`, `wait.h`, `measure.h`. This package needs nothing but the standard library.
+
+Why not `multiprocessing.Pipe`: every message crosses the kernel twice and wakes a process, some thirty times the cost.
+Why not POSIX shared memory: it has names, and what has a name is left behind by a process that is killed.
+"""
+
+from __future__ import annotations
+
+from multikernel.urpc._urpc import (
+    MAX_INLINE,
+    Channel,
+    Closed,
+    Corrupt,
+    Doorbell,
+    MessageTooLong,
+    Segment,
+    UrpcError,
+    WaitSet,
+    bare_ping_pong,
+    futex_ping_pong,
+    max_message,
+    ordering_costs,
+)
+
+__all__ = [
+    "MAX_INLINE",
+    "Channel",
+    "Closed",
+    "Corrupt",
+    "Doorbell",
+    "MessageTooLong",
+    "Segment",
+    "UrpcError",
+    "WaitSet",
+    "bare_ping_pong",
+    "futex_ping_pong",
+    "max_message",
+    "ordering_costs",
+    "pair",
+]
+
+
+def pair(capacity: int = 64, *, spin_ns: int | None = None) -> tuple[Channel, Channel]:
+    """Make both ends of a channel, each with a doorbell of its own.
+
+    They survive fork: let each process use one end, and close it. `spin_ns` is the budget of both doorbells; None
+    stands for their default.
+    """
+    with (
+        Segment.create(capacity) as segment,
+        Doorbell.create(spin_ns) as first,
+        Doorbell.create(spin_ns) as second,
+    ):
+        return Channel(segment, 0, first, second), Channel(segment, 1, second, first)

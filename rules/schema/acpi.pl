@@ -28,6 +28,14 @@ Field names follow the ACPI specification, 6.5.
 :- fact(cpu_affinity(apic_id: count, domain: count),
         [ doc("The proximity domain of a processor."), key([apic_id]), source("SRAT") ]).
 
+:- fact(processor_affinity(processor_uid: count, domain: count),
+        [ doc("The proximity domain of a processor that has no APIC, by its ACPI processor UID."),
+          key([processor_uid]), source("SRAT, GICC affinity") ]).
+
+:- fact(node_domain(node: node, domain: count),
+        [ doc("The proximity domain that the operating system calls this NUMA node. The two are not always numbered alike."),
+          key([node]), source("SRAT joined with sysfs") ]).
+
 :- fact(memory_affinity(base: address, size: bytes, domain: count, flags: list(oneof([hot_pluggable, non_volatile]))),
         [ doc("The proximity domain of a range of memory."), key([base]), source("SRAT") ]).
 

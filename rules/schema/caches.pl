@@ -3,9 +3,10 @@
 
 /** <module> Caches and who shares them */
 
-:- fact(cache(id: count, level: count, type: oneof([data, instruction, unified]), size: bytes, ways: count,
-              line_size: bytes, inclusive: flag),
-        [ doc("One physical cache. Ways is its associativity, 0 where it is fully associative."),
+:- fact(cache(id: count, level: count, type: oneof([data, instruction, unified]),
+              size: or(bytes, oneof([unknown])), ways: or(count, oneof([unknown])),
+              line_size: or(bytes, oneof([unknown])), inclusive: or(flag, oneof([unknown]))),
+        [ doc("One physical cache. Ways is its associativity, 0 where it is fully associative. Without CPUID inclusive is unknown, and on some machines the others are."),
           key([id]), source("CPUID leaf 4 or 0x8000001D; sysfs cache") ]).
 
 :- fact(cache_shared(id: count, core: core),

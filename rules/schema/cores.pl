@@ -6,8 +6,8 @@
 A *core* is a hardware thread, numbered as the operating system numbers it.
 */
 
-:- fact(core(core: core, apic_id: count, online: flag),
-        [ doc("A hardware thread. On machines without APICs apic_id is the core's own number."),
+:- fact(core(core: core, apic_id: or(count, oneof([unknown])), online: flag),
+        [ doc("A hardware thread. On machines without APICs apic_id is the core's own number. It is unknown where nothing tells it, as for most cores that are offline."),
           key([core]), source("CPUID leaf 0x1F, 0xB, 0x80000026 or 1; sysfs") ]).
 
 :- fact(cpu_thread(core: core, package: count, core_in_package: count, thread: count),

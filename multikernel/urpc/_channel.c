@@ -1,0 +1,522 @@
+/* Channel: sending and receiving from Python. */
+#include "_urpc.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
+/*
+ * How often this process has forked. The one variable that is no object's: only the fork itself can count it, and a
+ * channel compares it on every call, where getpid(2) would cost as much as the message.
+ */
+static unsigned forks;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static pthread_once_t counting = PTHREAD_ONCE_INIT;
+
+static void count_forks(void)
+{
+    pthread_atfork(NULL, count_fork, count_fork);
+}
+
+void note_forks(void)
+{
+    pthread_once(&counting, count_forks);
+}
+
+/* After a fork both processes hold this end; it belongs to the one that uses it. */
+static void see_fork(Channel *self)
+{
+    if (self->forks == forks) {
+        return;
+    }
+    self->forks = forks;
+    self->shared = true;
+    if (self->process != getpid()) {
+        self->process = getpid();
+        self->used = false;
+        self->measuring = false; /* by a thread of the parent */
+    }
+}
+
+bool channel_usable(Channel *self)
+{
+    if (likely(!self->closed && !self->measuring && self->forks == forks)) {
+        self->used = true;
+        return true;
+    }
+    see_fork(self);
+    if (self->closed) {
+        PyErr_SetString(module_of(self)->closed, "this end of the channel has been closed");
+        return false;
+    }
+    if (self->measuring) {
+        PyErr_SetString(module_of(self)->error, "another thread is measuring on this channel; wait until it is done");
+        return false;
+    }
+    self->used = true;
+    return true;
+}
+
+PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length)
+{
+    Module *module = module_of(self);
+    switch (result) {
+    case URPC_CLOSED:
+        PyErr_SetString(module->closed, "the other end of the channel has been closed, and all it sent has been received");
+        break;
+    case URPC_TOO_LONG:
+        PyErr_Format(module->too_long,
+                     "a message of %zd bytes is longer than the %u that a channel of capacity %u carries; "
+                     "send it in parts, or make the capacity larger",
+                     length, urpc_max_message(self->channel.capacity), self->channel.capacity);
+        break;
+    case URPC_TIMEOUT:
+        PyErr_SetString(PyExc_TimeoutError, "the other end did not answer in time");
+        break;
+    case URPC_STOPPED:
+        break; /* by a signal handler, which has raised */
+    default:
+        PyErr_SetString(module->corrupt, "the shared memory of this channel holds what no correct peer writes; "
+                                         "close it, and make a new one if the peer is to be trusted");
+    }
+    return NULL;
+}
+
+/* ---- making and ending ---- */
+
+static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"segment", "side", "own_doorbell", "peer_doorbell", NULL};
+    Module *module = PyType_GetModuleState(type);
+    Segment *segment;
+    Doorbell *own, *peer;
+    int side;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!O!:Channel", names, module->segment, &segment, &side,
+                                     module->doorbell, &own, module->doorbell, &peer)) {
+        return NULL;
+    }
+    if (side != 0 && side != 1) {
+        return PyErr_Format(PyExc_ValueError, "side must be 0 or 1, not %d", side);
+    }
+    if (segment->fd < 0) {
+        return descriptor(segment, -1, "segment");
+    }
+    if (own->fd < 0 || peer->fd < 0) {
+        return descriptor(own, -1, "doorbell");
+    }
+    Channel *self = (Channel *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->segment = (Segment *)Py_NewRef(segment);
+    self->own = (Doorbell *)Py_NewRef(own);
+    self->peer = (Doorbell *)Py_NewRef(peer);
+    self->side = (uint8_t)side;
+    self->forks = forks;
+    self->process = getpid();
+    if (!urpc_channel_init(&self->channel, segment->memory, segment->capacity, (unsigned)side, &own->bell,
+                           &peer->bell)) {
+        self->closed = true; /* so that the end, which is another's, is not closed */
+        Py_DECREF(self);
+        return PyErr_Format(module->error,
+                            "side %d of this segment has been taken already; a segment serves one channel, once: "
+                            "create another",
+                            side);
+    }
+    return (PyObject *)self;
+}
+
+/* Close this end, and tell the peer unless the end is another process's. */
+static void end(Channel *self)
+{
+    if (self->closed) {
+        return;
+    }
+    see_fork(self);
+    self->closed = true;
+    if (self->used || !self->shared) {
+        urpc_channel_close(&self->channel);
+    }
+    urpc_doorbell_move(self->channel.own_doorbell); /* threads of ours that wait on it look again */
+}
+
+static PyObject *channel_close(PyObject *object, PyObject *Py_UNUSED(arguments))
+{
+    Channel *self = (Channel *)object;
+    if (!self->closed && self->measuring && !channel_usable(self)) {
+        return NULL;
+    }
+    end(self);
+    Py_RETURN_NONE;
+}
+
+static void channel_dealloc(PyObject *object)
+{
+    Channel *self = (Channel *)object;
+    PyTypeObject *type = Py_TYPE(self);
+    end(self);
+    Py_XDECREF(self->spare);
+    Py_DECREF(self->segment);
+    Py_DECREF(self->own);
+    Py_DECREF(self->peer);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* ---- sending ---- */
+
+/* Calls urpc_try_send, and while there is no room waits, if it may. True, or false with an exception or none. */
+static bool send_bytes(Channel *self, const void *data, size_t length, uint64_t timeout)
+{
+    struct waiting waiting = {.timeout = timeout};
+    while (channel_usable(self)) {
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_try_send(&self->channel, data, length, &watch);
+        if (likely(result == URPC_OK)) {
+            return true;
+        }
+        if (result != URPC_AGAIN) {
+            raise_result(self, result, (Py_ssize_t)length);
+            return false;
+        }
+        if (timeout == 0) {
+            return false;
+        }
+        uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
+        if (wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1) != WAIT_AGAIN) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* 1 sent, 0 no room in time, -1 exception. */
+static int send_object(Channel *self, PyObject *data, uint64_t timeout)
+{
+    bool sent;
+    if (likely(PyBytes_CheckExact(data))) {
+        sent = send_bytes(self, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data), timeout);
+    } else {
+        Py_buffer buffer;
+        if (PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0) {
+            return -1;
+        }
+        sent = send_bytes(self, buffer.buf, (size_t)buffer.len, timeout);
+        PyBuffer_Release(&buffer);
+    }
+    return sent ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *channel_send(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+{
+    PyObject *data;
+    uint64_t timeout = URPC_FOREVER;
+    if (likely(positional == 1 && keywords == NULL)) {
+        data = arguments[0];
+    } else if (!parse_call("send", arguments, positional, keywords, 1, &data, &timeout)) {
+        return NULL;
+    }
+    int sent = send_object((Channel *)self, data, timeout);
+    if (sent == 0) {
+        PyErr_SetString(PyExc_TimeoutError, "no room in the ring in time: the other end does not receive");
+    }
+    return sent == 1 ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *channel_try_send(PyObject *self, PyObject *data)
+{
+    int sent = send_object((Channel *)self, data, 0);
+    return sent < 0 ? NULL : PyBool_FromLong(sent);
+}
+
+/* Publish one of several; the peer is notified afterwards. */
+static enum urpc_result publish_object(Channel *self, PyObject *data, Py_ssize_t *length)
+{
+    Py_buffer buffer;
+    struct urpc_watch watch;
+    if (PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0) {
+        return URPC_STOPPED;
+    }
+    *length = buffer.len;
+    enum urpc_result result = urpc_publish(&self->channel, buffer.buf, (size_t)buffer.len, &watch);
+    PyBuffer_Release(&buffer);
+    return result;
+}
+
+static PyObject *channel_try_send_many(PyObject *object, PyObject *messages)
+{
+    Channel *self = (Channel *)object;
+    PyObject *sequence = PySequence_Fast(messages, "try_send_many() takes a sequence of bytes-like objects");
+    if (sequence == NULL) {
+        return NULL;
+    }
+    enum urpc_result result = URPC_OK;
+    Py_ssize_t sent = 0;
+    Py_ssize_t length = 0;
+    for (; sent < PySequence_Fast_GET_SIZE(sequence); sent++) {
+        /* Looked at for each: taking an object's buffer may run Python, which may close the channel. */
+        result = channel_usable(self) ? publish_object(self, PySequence_Fast_GET_ITEM(sequence, sent), &length)
+                                      : URPC_STOPPED;
+        if (result != URPC_OK) {
+            break;
+        }
+    }
+    if (sent > 0) {
+        urpc_doorbell_notify(self->channel.peer_doorbell);
+    }
+    Py_DECREF(sequence);
+    return result == URPC_OK || result == URPC_AGAIN ? PyLong_FromSsize_t(sent) : raise_result(self, result, length);
+}
+
+/* ---- receiving ---- */
+
+/* A bytes object of this size whose content is still to be written: the spare one if it fits. */
+static PyObject *blank_bytes(Channel *self, uint32_t length)
+{
+    PyObject *bytes = self->spare;
+    if (bytes != NULL && PyBytes_GET_SIZE(bytes) == length) {
+        self->spare = NULL;
+        return bytes;
+    }
+    return PyBytes_FromStringAndSize(NULL, length);
+}
+
+/* While there is nothing to do but wait: make the object that the next message will probably need. */
+static void prepare_spare(Channel *self)
+{
+    if (self->spare != NULL && PyBytes_GET_SIZE(self->spare) == self->expected) {
+        return;
+    }
+    Py_XSETREF(self->spare, PyBytes_FromStringAndSize(NULL, self->expected));
+    if (self->spare == NULL) {
+        PyErr_Clear(); /* then the message itself will say that memory is short */
+    }
+}
+
+/* The message that urpc_poll has found. */
+static PyObject *take_bytes(Channel *self)
+{
+    uint32_t length = self->channel.length;
+    PyObject *bytes = blank_bytes(self, length);
+    if (bytes == NULL) {
+        return NULL;
+    }
+    enum urpc_result result = urpc_take(&self->channel, PyBytes_AS_STRING(bytes));
+    if (result != URPC_OK) {
+        Py_DECREF(bytes);
+        return raise_result(self, result, length);
+    }
+    self->expected = length <= URPC_INLINE ? length : 0;
+    return bytes;
+}
+
+/* A message; or NULL, with an exception or, when time is up, without. */
+static PyObject *receive_bytes(Channel *self, uint64_t timeout)
+{
+    struct waiting waiting = {.timeout = timeout};
+    while (channel_usable(self)) {
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_poll(&self->channel, &watch);
+        if (result == URPC_OK) {
+            return take_bytes(self);
+        }
+        if (result != URPC_AGAIN) {
+            return raise_result(self, result, 0);
+        }
+        if (timeout == 0) {
+            return NULL;
+        }
+        prepare_spare(self);
+        uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
+        if (wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1) != WAIT_AGAIN) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static PyObject *channel_receive(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+{
+    uint64_t timeout = URPC_FOREVER;
+    if (!likely(positional == 0 && keywords == NULL) &&
+        !parse_call("receive", arguments, positional, keywords, 0, NULL, &timeout)) {
+        return NULL;
+    }
+    PyObject *bytes = receive_bytes((Channel *)self, timeout);
+    if (bytes == NULL && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_TimeoutError, "no message in time");
+    }
+    return bytes;
+}
+
+static PyObject *channel_try_receive(PyObject *self, PyObject *Py_UNUSED(arguments))
+{
+    PyObject *bytes = receive_bytes((Channel *)self, 0);
+    return bytes == NULL && !PyErr_Occurred() ? Py_NewRef(Py_None) : bytes;
+}
+
+static PyObject *channel_try_receive_many(PyObject *object, PyObject *const *arguments, Py_ssize_t positional)
+{
+    Channel *self = (Channel *)object;
+    Py_ssize_t limit = PY_SSIZE_T_MAX;
+    if (positional > 1) {
+        PyErr_SetString(PyExc_TypeError, "try_receive_many() takes at most one argument, the limit");
+        return NULL;
+    }
+    if (positional == 1) {
+        limit = PyNumber_AsSsize_t(arguments[0], PyExc_OverflowError);
+        if (limit < 0) {
+            return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "limit must be 0 or more, not %zd", limit);
+        }
+    }
+    PyObject *messages = PyList_New(0);
+    while (messages != NULL && PyList_GET_SIZE(messages) < limit) {
+        PyObject *bytes = receive_bytes(self, 0);
+        if (bytes == NULL) {
+            /* What has been received is not lost to an error behind it: the next call will meet it again. */
+            if (PyErr_Occurred() && PyList_GET_SIZE(messages) == 0) {
+                Py_CLEAR(messages);
+            } else {
+                PyErr_Clear();
+            }
+            break;
+        }
+        if (PyList_Append(messages, bytes) < 0) {
+            Py_CLEAR(messages);
+        }
+        Py_DECREF(bytes);
+    }
+    return messages;
+}
+
+/* ---- looking ---- */
+
+static PyObject *channel_readable(PyObject *object, void *Py_UNUSED(closure))
+{
+    Channel *self = (Channel *)object;
+    struct urpc_watch watch;
+    return channel_usable(self) ? PyBool_FromLong(urpc_poll(&self->channel, &watch) != URPC_AGAIN) : NULL;
+}
+
+static PyObject *channel_closed(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((Channel *)self)->closed);
+}
+
+static PyObject *channel_capacity(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLong(((Channel *)self)->channel.capacity);
+}
+
+static PyObject *channel_side(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(((Channel *)self)->side);
+}
+
+static PyObject *channel_segment(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((Channel *)self)->segment);
+}
+
+static PyObject *channel_own(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((Channel *)self)->own);
+}
+
+static PyObject *channel_peer(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((Channel *)self)->peer);
+}
+
+static PyMethodDef channel_methods[] = {
+    {"send", FAST(channel_send), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("send($self, data, timeout=None)\n--\n\n"
+               "Send one message of 0 to max_message(capacity) bytes; blocks while the ring has no room for it.\n\n"
+               "Messages arrive whole, once, in order. Raises TimeoutError if there is no room in time (nothing has "
+               "been sent then), Closed if either end is closed, MessageTooLong, Corrupt.")},
+    {"try_send", channel_try_send, METH_O,
+     PyDoc_STR("try_send($self, data, /)\n--\n\n"
+               "Send one message if the ring has room for all of it now: True if sent. Never blocks.\n\n"
+               "There is always room if everything sent before has been received. After False, WaitSet.wait on this "
+               "end's doorbell returns the channel once there is. Raises as send() does.")},
+    {"try_send_many", channel_try_send_many, METH_O,
+     PyDoc_STR("try_send_many($self, messages, /)\n--\n\n"
+               "Send as many of a sequence of messages as there is room for, in order, and wake the receiver once for "
+               "all: the number sent. Never blocks.\n\n"
+               "Raises as send() does; those before the one at fault have been sent.")},
+    {"receive", FAST(channel_receive), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("receive($self, timeout=None)\n--\n\n"
+               "The next message; blocks until there is one.\n\n"
+               "Raises TimeoutError if none comes in time, Closed once the other end is closed and all it sent has "
+               "been received, or this end is closed, Corrupt.")},
+    {"try_receive", channel_try_receive, METH_NOARGS,
+     PyDoc_STR("try_receive($self, /)\n--\n\n"
+               "The next message, or None if there is none now. Never blocks. Raises as receive() does.")},
+    {"try_receive_many", FAST(channel_try_receive_many), METH_FASTCALL,
+     PyDoc_STR("try_receive_many($self, limit=sys.maxsize, /)\n--\n\n"
+               "All messages that are there now, at most `limit`. Never blocks. Raises as receive() does, but only if "
+               "there is no message before the error.")},
+    {"ping", FAST(channel_ping), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("ping($self, rounds, timeout=10.0)\n--\n\n"
+               "Time round trips of 48-byte messages to an end that runs echo(rounds): picoseconds, one a round.\n\n"
+               "Spins or blocks as the doorbells say. Raises TimeoutError when the whole is not done in time, Closed, "
+               "Corrupt (also when the other end sends something else). After an error the ends are out of step: "
+               "close the channel. The same holds for the other measurements.")},
+    {"echo", FAST(channel_echo), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("echo($self, rounds, timeout=10.0)\n--\n\nAnswer the other end's ping(rounds).")},
+    {"measure_send", FAST(channel_measure_send), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_send($self, count, timeout=10.0)\n--\n\n"
+               "How long one message keeps the sender busy, in picoseconds, for each of `count`: into lines that the "
+               "receiver read last, with the fence and the look at the doorbell. The other end runs "
+               "measure_receive(count).")},
+    {"measure_receive", FAST(channel_measure_receive), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_receive($self, count, timeout=10.0)\n--\n\n"
+               "How long one message that is there keeps the receiver busy, in picoseconds, for each of `count`: from "
+               "lines that the sender wrote last. The other end runs measure_send(count).")},
+    {"close", channel_close, METH_NOARGS,
+     PyDoc_STR("close($self, /)\n--\n\n"
+               "Close this end. The other receives what was sent, then Closed. Closing twice does nothing.\n\n"
+               "An end that was inherited through fork belongs to the process that uses it: in one that never did, "
+               "close() lets go of it without closing it for the other process.")},
+    {"__enter__", return_self, METH_NOARGS, NULL},
+    {"__exit__", channel_close, METH_VARARGS, NULL},
+    {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef channel_properties[] = {
+    {"readable", channel_readable, NULL,
+     PyDoc_STR("Whether receive() would return or raise at once, rather than wait."), NULL},
+    {"closed", channel_closed, NULL, PyDoc_STR("Whether this end has been closed here."), NULL},
+    {"capacity", channel_capacity, NULL, PyDoc_STR("Lines of each ring."), NULL},
+    {"side", channel_side, NULL, PyDoc_STR("0 or 1."), NULL},
+    {"segment", channel_segment, NULL, PyDoc_STR("The memory it lives in."), NULL},
+    {"own_doorbell", channel_own, NULL, PyDoc_STR("What this end sleeps on."), NULL},
+    {"peer_doorbell", channel_peer, NULL, PyDoc_STR("What this end rings."), NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot channel_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell)\n--\n\n"
+                                  "One end of a duplex channel: whole messages, in order, never lost.\n\n"
+                                  "One process at a time per end. Threads may share it under the GIL; a message goes "
+                                  "to one of them.")},
+    {Py_tp_new, channel_new},
+    {Py_tp_dealloc, channel_dealloc},
+    {Py_tp_methods, channel_methods},
+    {Py_tp_getset, channel_properties},
+    {0, NULL},
+};
+
+PyType_Spec channel_spec = {
+    .name = "multikernel.urpc.Channel",
+    .basicsize = sizeof(Channel),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = channel_slots,
+};

@@ -1,0 +1,112 @@
+/*
+ * The Python face of the C library: four types and a few functions, one file each. It holds no protocol: it turns
+ * arguments into C, results into exceptions, and decides when the GIL is held.
+ *
+ *   held      while a channel's private state is touched, and for a first short spin: giving the GIL up and taking
+ *             it back costs more than a round trip between neighbouring cores
+ *   released  for all longer spinning and blocking, when only shared memory is looked at (wait.h), and while a
+ *             measurement runs, during which the channel belongs to it alone
+ *
+ * Nothing here unmaps memory before its object dies: closing ends the use, the last reference ends the mapping.
+ */
+#ifndef URPC_BINDING_H
+#define URPC_BINDING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "channel.h"
+#include "clock.h"
+
+typedef struct {
+    PyTypeObject *segment;
+    PyTypeObject *doorbell;
+    PyTypeObject *channel;
+    PyTypeObject *waitset;
+    PyObject *error;
+    PyObject *closed;
+    PyObject *too_long;
+    PyObject *corrupt;
+} Module;
+
+typedef struct {
+    PyObject_HEAD
+    int fd; /* -1 once closed */
+    uint32_t capacity;
+    struct urpc_segment_memory *memory;
+} Segment;
+
+typedef struct {
+    PyObject_HEAD
+    int fd; /* -1 once closed */
+    struct urpc_doorbell bell;
+} Doorbell;
+
+typedef struct {
+    PyObject_HEAD
+    struct urpc_channel channel;
+    Segment *segment;
+    Doorbell *own;
+    Doorbell *peer;
+    PyObject *spare; /* a bytes object of the size received last, made while there was time; or NULL */
+    uint32_t expected; /* that size */
+    uint8_t side;
+    bool closed;
+    bool measuring; /* another thread runs a measurement on it, without the GIL */
+    bool used;      /* this process has sent or received on it */
+    bool shared;    /* a fork has happened since it was made: another process may hold this end too */
+    unsigned forks; /* fork count when it was looked at last */
+    pid_t process;
+} Channel;
+
+extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec;
+extern PyMethodDef floor_methods[];
+
+static inline Module *module_of(void *object)
+{
+    return PyType_GetModuleState(Py_TYPE(object));
+}
+
+/* _memory.c: what went wrong, as an exception. */
+void raise_memory_error(Module *module, enum urpc_memory_error error, const char *what);
+/* Descriptor `fd` as an object, or Closed. */
+PyObject *descriptor(void *object, int fd, const char *what);
+PyObject *refuse_pickle(PyObject *self, PyObject *unused);
+PyObject *return_self(PyObject *self, PyObject *unused);
+
+/* _wait.c: time-outs and waiting. A timeout is None or seconds; nanoseconds, or URPC_FOREVER. */
+bool parse_timeout(PyObject *timeout, uint64_t *ns);
+uint64_t deadline_after(uint64_t ns);
+/* Parse (required positional..., timeout=default), fast where the caller gave no keyword. */
+bool parse_call(const char *name, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords,
+                Py_ssize_t required, PyObject **values, uint64_t *timeout);
+/* A patience's callback that runs Python's signal handlers; its context is a PyThreadState *. */
+bool run_signal_handlers(void *thread);
+
+/* The waits of one call: begins with a spin under the GIL, then works out its deadline, and blocks without it. */
+struct waiting {
+    uint64_t timeout;
+    uint64_t deadline;
+    bool begun;
+};
+enum { WAIT_AGAIN = 1, WAIT_TIMEOUT = 0, WAIT_RAISED = -1 };
+int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
+             const struct urpc_watch *watches, size_t count);
+
+/* _channel.c */
+void note_forks(void);
+/* True if a call may go on; else an exception has been set. */
+bool channel_usable(Channel *self);
+PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length);
+
+/* _measure.c: methods of Channel */
+#define MEASURE_METHOD(name)                                                                                           \
+    PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+MEASURE_METHOD(channel_ping);
+MEASURE_METHOD(channel_echo);
+MEASURE_METHOD(channel_measure_send);
+MEASURE_METHOD(channel_measure_receive);
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+#endif

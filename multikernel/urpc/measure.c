@@ -1,0 +1,210 @@
+#define _GNU_SOURCE
+#include "measure.h"
+
+#include "clock.h"
+#include <string.h>
+
+enum { PING_BYTES = 48, BURST = 16 };
+
+/* What came of waiting, as a result. */
+static enum urpc_result await(struct urpc_channel *channel, uint32_t ticket, const struct urpc_watch *watch,
+                              const struct urpc_patience *patience)
+{
+    switch (urpc_await(channel->own_doorbell, ticket, watch, 1, patience)) {
+    case URPC_EXPIRED:
+        return URPC_TIMEOUT;
+    case URPC_INTERRUPTED:
+        return URPC_STOPPED;
+    default:
+        return URPC_AGAIN;
+    }
+}
+
+/* Receive a message of these very many bytes: anything else is not part of a measurement. */
+static enum urpc_result receive(struct urpc_channel *channel, void *data, uint32_t length,
+                                const struct urpc_patience *patience)
+{
+    for (;;) {
+        uint32_t ticket = urpc_doorbell_ticket(channel->own_doorbell);
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_poll(channel, &watch);
+        if (result == URPC_OK) {
+            return channel->length == length ? urpc_take(channel, data) : URPC_CORRUPT;
+        }
+        if (result == URPC_AGAIN) {
+            result = await(channel, ticket, &watch, patience);
+        }
+        if (result != URPC_AGAIN) {
+            return result;
+        }
+    }
+}
+
+static enum urpc_result send(struct urpc_channel *channel, const void *data, uint32_t length,
+                             const struct urpc_patience *patience)
+{
+    for (;;) {
+        uint32_t ticket = urpc_doorbell_ticket(channel->own_doorbell);
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_try_send(channel, data, length, &watch);
+        if (result == URPC_AGAIN) {
+            result = await(channel, ticket, &watch, patience);
+        }
+        if (result != URPC_AGAIN) {
+            return result;
+        }
+    }
+}
+
+static void to_picoseconds(const struct urpc_stopwatch *watch, uint64_t *ticks, size_t count, uint64_t overhead)
+{
+    double scale = urpc_stopwatch_scale(watch);
+    for (size_t i = 0; i < count; i++) {
+        ticks[i] = ticks[i] > overhead ? (uint64_t)((double)(ticks[i] - overhead) * scale) : 0;
+    }
+}
+
+/* Ticks between two readings with nothing between: the least of several, since all else is disturbance. */
+static uint64_t reading_overhead(const struct urpc_stopwatch *watch)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 64; i++) {
+        uint64_t start = urpc_ticks(watch);
+        uint64_t taken = urpc_ticks(watch) - start;
+        least = taken < least ? taken : least;
+    }
+    return least;
+}
+
+enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
+                                   const struct urpc_patience *patience)
+{
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    uint64_t overhead = reading_overhead(&watch);
+    unsigned char data[PING_BYTES] = {0};
+    for (size_t round = 0; round < rounds; round++) {
+        uint64_t start = urpc_ticks(&watch);
+        enum urpc_result result = send(channel, data, sizeof data, patience);
+        if (result == URPC_OK) {
+            result = receive(channel, data, sizeof data, patience);
+        }
+        if (result != URPC_OK) {
+            return result;
+        }
+        ps[round] = urpc_ticks(&watch) - start;
+    }
+    to_picoseconds(&watch, ps, rounds, overhead);
+    return URPC_OK;
+}
+
+enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds, const struct urpc_patience *patience)
+{
+    unsigned char data[PING_BYTES];
+    for (size_t round = 0; round < rounds; round++) {
+        enum urpc_result result = receive(channel, data, sizeof data, patience);
+        if (result == URPC_OK) {
+            result = send(channel, data, sizeof data, patience);
+        }
+        if (result != URPC_OK) {
+            return result;
+        }
+    }
+    return URPC_OK;
+}
+
+/*
+ * Both ends go through the same bursts: of `size` messages and a "done", first one lap that is not timed, then
+ * `count` messages that are. Calls one end's part of each burst with where its times go.
+ */
+typedef enum urpc_result burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
+                               uint64_t *ticks, const struct urpc_patience *patience);
+
+static enum urpc_result bursts(struct urpc_channel *channel, burst *one, size_t count, uint64_t *ps,
+                               const struct urpc_patience *patience)
+{
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    uint64_t overhead = reading_overhead(&watch);
+    uint64_t untimed[BURST];
+    size_t size = channel->capacity / 4 - 1 < BURST ? channel->capacity / 4 - 1 : BURST;
+    for (size_t lines = 0; lines < channel->capacity; lines += size + 1) {
+        enum urpc_result result = one(channel, &watch, size, untimed, patience);
+        if (result != URPC_OK) {
+            return result;
+        }
+    }
+    for (size_t done = 0; done < count; done += size) {
+        enum urpc_result result =
+            one(channel, &watch, count - done < size ? count - done : size, ps + done, patience);
+        if (result != URPC_OK) {
+            return result;
+        }
+    }
+    to_picoseconds(&watch, ps, count, overhead);
+    return URPC_OK;
+}
+
+static enum urpc_result send_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
+                                   uint64_t *ticks, const struct urpc_patience *patience)
+{
+    unsigned char data[PING_BYTES] = {0};
+    enum urpc_result result = receive(channel, data, 0, patience); /* "ready" */
+    for (size_t i = 0; i < size && result == URPC_OK; i++) {
+        uint64_t start = urpc_ticks(watch);
+        result = send(channel, data, sizeof data, patience);
+        ticks[i] = urpc_ticks(watch) - start;
+    }
+    return result == URPC_OK ? send(channel, data, 0, patience) : result; /* "done" */
+}
+
+/* Wait until the line `ahead` of the next one is written, without touching those before it. */
+static enum urpc_result await_line(struct urpc_channel *channel, size_t ahead, const struct urpc_patience *patience)
+{
+    uint64_t position = channel->consumed + ahead;
+    const struct urpc_line *line = &channel->in[position & (channel->capacity - 1)];
+    for (;;) {
+        uint32_t ticket = urpc_doorbell_ticket(channel->own_doorbell);
+        uint64_t status = atomic_load_explicit(&channel->peer->status, memory_order_acquire);
+        uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
+        if (urpc_header_sequence(header) == ((position + 1) & URPC_COUNT_MASK)) {
+            return URPC_OK;
+        }
+        if (status & 1) {
+            return URPC_CLOSED;
+        }
+        struct urpc_watch watch = {&line->header, &channel->peer->status, header, status};
+        enum urpc_result result = await(channel, ticket, &watch, patience);
+        if (result != URPC_AGAIN) {
+            return result;
+        }
+    }
+}
+
+static enum urpc_result receive_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
+                                      uint64_t *ticks, const struct urpc_patience *patience)
+{
+    unsigned char data[PING_BYTES] = {0};
+    enum urpc_result result = send(channel, data, 0, patience); /* "ready" */
+    if (result == URPC_OK) {
+        result = await_line(channel, size, patience);
+    }
+    for (size_t i = 0; i < size && result == URPC_OK; i++) {
+        uint64_t start = urpc_ticks(watch);
+        result = receive(channel, data, sizeof data, patience);
+        ticks[i] = urpc_ticks(watch) - start;
+    }
+    return result == URPC_OK ? receive(channel, data, 0, patience) : result; /* "done" */
+}
+
+enum urpc_result urpc_measure_send(struct urpc_channel *channel, size_t count, uint64_t *ps,
+                                   const struct urpc_patience *patience)
+{
+    return bursts(channel, send_burst, count, ps, patience);
+}
+
+enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count, uint64_t *ps,
+                                      const struct urpc_patience *patience)
+{
+    return bursts(channel, receive_burst, count, ps, patience);
+}

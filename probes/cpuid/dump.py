@@ -1,0 +1,89 @@
+"""CPUID of one core, recorded: written down from the instruction, or read from a file.
+
+A recording is a list of entries, each with the inputs that matter for it. The file form is that of hwloc-gather-cpuid:
+
+    # mask e[abcd]x => e[abcd]x
+    5 4 0 1 0 => fc004122 3c0003f 3f 0
+
+MASK has bit 0 where eax matters and bit 2 where ecx does; then the four inputs eax, ebx, ecx, edx and the four outputs,
+all in hexadecimal. Lines that are not of that form are passed over: a recording cut short still tells what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from probes.cpuid.registers import RANGES, Registers, highest_leaf
+
+SUBLEAVES = {
+    0x4: 16,
+    0x7: 4,
+    0xB: 8,
+    0xD: 16,
+    0xF: 2,
+    0x10: 4,
+    0x12: 4,
+    0x14: 2,
+    0x17: 4,
+    0x18: 16,
+    0x1D: 2,
+    0x1E: 2,
+    0x1F: 8,
+    0x24: 2,
+    0x8000001D: 16,
+    0x80000020: 4,
+    0x80000026: 8,
+}
+"""How many subleaves to write down of the leaves that have them; more than any processor is known to fill."""
+
+MOST_LEAVES = 0x100
+"""Leaves to write down of one range at most, whatever its first leaf claims."""
+
+WHOLE_LEAF = -1
+"""Subleaf of an entry that holds for every subleaf."""
+
+
+@dataclass(frozen=True)
+class CpuidDump:
+    """What CPUID answered on one core."""
+
+    entries: Mapping[tuple[int, int], Registers]
+
+    def lookup(self, leaf: int, subleaf: int) -> Registers | None:
+        """Return what was recorded, None if nothing was."""
+        return self.entries.get((leaf, subleaf)) or self.entries.get((leaf, WHOLE_LEAF))
+
+
+def record(execute: Callable[[int, int], Registers | None]) -> CpuidDump:
+    """Write down what the instruction answers on the core this runs on."""
+    entries: dict[tuple[int, int], Registers] = {}
+    for first in RANGES:
+        highest = highest_leaf(execute, first)
+        for leaf in range(first, min(first - 1 if highest is None else highest, first + MOST_LEAVES) + 1):
+            if leaf not in SUBLEAVES:
+                answer = execute(leaf, 0)
+                if answer is not None:
+                    entries[leaf, WHOLE_LEAF] = answer
+            for subleaf in range(SUBLEAVES.get(leaf, 0)):
+                answer = execute(leaf, subleaf)
+                if answer is not None:
+                    entries[leaf, subleaf] = answer
+    return CpuidDump(entries)
+
+
+def parse_pu(text: str) -> CpuidDump:
+    """Read the file form; the first of several entries for the same inputs counts."""
+    entries: dict[tuple[int, int], Registers] = {}
+    for line in text.splitlines():
+        inputs, arrow, outputs = line.partition("=>")
+        if not arrow or line.startswith("#"):
+            continue
+        try:
+            mask, eax, _, ecx, _ = (int(word, 16) for word in inputs.split())
+            registers = Registers(*(int(word, 16) & 0xFFFFFFFF for word in outputs.split()))
+        except (ValueError, TypeError):
+            continue
+        if mask & 1:
+            entries.setdefault((eax, ecx if mask & 4 else WHOLE_LEAF), registers)
+    return CpuidDump(entries)

@@ -1,0 +1,266 @@
+"""Where the bytes come from: the machine this runs on, a recorded tree, or a dump held in memory.
+
+A source answers four questions about files (read, list, link, exists), with paths as the running machine has them
+(`/sys/...`, `/proc/...`), and one about the CPUID instruction. Probes ask nothing else, so they cannot tell a live
+machine from a recorded one, and a foreign dump becomes a further source by saying under which paths its bytes belong:
+raw ACPI tables under `/sys/firmware/acpi/tables`, `lspci -xxxx` text under `/sys/bus/pci/devices/*/config`, a text dump
+of CPUID as registers by core. No decoder changes for that.
+
+A recorded tree is a directory with `sys/` and `proc/`, and `cpuid/` where one was taken (a file `pu<N>` for each core,
+as hwloc-gather-cpuid writes them). Links in it are followed inside it: an absolute target starts at the tree's root and
+`..` stops there, so a recording never reads the machine it is looked at on. `os.path.realpath` would walk out.
+
+The live source is in `probes.live`; it is a tree too, with the instruction executed instead of looked up.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from probes.cpuid.dump import CpuidDump, parse_pu
+from probes.cpuid.registers import Registers
+
+READ_LIMIT = 16 * 1024 * 1024
+"""No file that a probe reads is larger; one that is, is not what its name says."""
+
+LINK_LIMIT = 40
+"""Links followed in one path before it counts as a loop, as Linux has it (path_resolution(7))."""
+
+
+class Uname(NamedTuple):
+    """What `uname` says of a machine; a part that is not known is empty."""
+
+    nodename: str
+    machine: str
+    system: str
+
+
+class Source(Protocol):
+    """Where probes read. Paths are absolute, as on the running machine."""
+
+    @property
+    def name(self) -> str:
+        """What to call the machine where it has not recorded its host name."""
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file; OSError if there is none, or it may not be read."""
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory, sorted; OSError if there is none."""
+
+    def link(self, path: str) -> str:
+        """Return `path` with every link in it followed; it need not exist. OSError on a loop."""
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file or directory at `path`."""
+
+    def uname(self) -> Uname:
+        """Say what machine this is, as far as it is known."""
+
+    def cpuid_cores(self) -> tuple[int, ...]:
+        """Return the cores whose CPUID can be asked for."""
+
+    def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
+        """Return what CPUID answers on a core; None if the core has no such leaf or the answer is not known."""
+
+
+class Tree:
+    """A recorded machine in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.abspath(root)  # noqa: PTH100 - Path.resolve would follow links, which is this class's work
+        if not Path(self._root).is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
+        self._dumps: dict[int, CpuidDump] | None = None
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return Path(self._root).name or "local"
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a regular file of the tree."""
+        return read_regular_file(self._host_path(path))
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory of the tree, sorted."""
+        return tuple(sorted(os.listdir(self._host_path(path))))  # noqa: PTH208 - names, not paths
+
+    def link(self, path: str) -> str:
+        """Return `path` with every link in it followed inside the tree."""
+        done: list[str] = []
+        todo = path.split("/")[::-1]
+        followed = 0
+        while todo:
+            part = todo.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                del done[-1:]
+                continue
+            done.append(part)
+            try:
+                target = os.readlink(f"{self._root}/{'/'.join(done)}")  # noqa: PTH115 - a string is wanted
+            except OSError:  # not a link, or nothing there: the name stands as it is
+                continue
+            followed += 1
+            if followed > LINK_LIMIT:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            done = [] if target.startswith("/") else done[:-1]
+            todo += target.split("/")[::-1]
+        return "/" + "/".join(done)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file or directory at `path` of the tree."""
+        try:
+            os.stat(self._host_path(path), follow_symlinks=False)  # noqa: PTH116 - host paths are strings here
+        except OSError:
+            return False
+        return True
+
+    def uname(self) -> Uname:
+        """Say what machine was recorded, from /proc/sys/kernel or from what hwloc-gather-topology noted."""
+        lines = self._text("/proc/hwloc-nofile-info").splitlines()
+        noted = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        kernel = "/proc/sys/kernel"
+        system = self._text(f"{kernel}/ostype") or noted.get("OSName", "")
+        release = self._text(f"{kernel}/osrelease") or noted.get("OSRelease", "")
+        if not release and (words := self._text("/proc/version").split())[1:2] == ["version"]:
+            system, release = words[0], words[2] if len(words) > 2 else ""
+        return Uname(
+            self._text(f"{kernel}/hostname") or noted.get("HostName", ""),
+            self._text(f"{kernel}/arch") or noted.get("Architecture", ""),
+            " ".join(part for part in (system, release) if part),
+        )
+
+    def cpuid_cores(self) -> tuple[int, ...]:
+        """Return the cores with a file in `cpuid/`."""
+        return tuple(sorted(self._load_dumps()))
+
+    def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
+        """Return what was recorded for a leaf."""
+        dump = self._load_dumps().get(core)
+        return dump.lookup(leaf, subleaf) if dump else None
+
+    def _load_dumps(self) -> dict[int, CpuidDump]:
+        if self._dumps is None:
+            self._dumps = {}
+            for name in self.list("/cpuid") if self.exists("/cpuid") else ():
+                if name.startswith("pu") and name[2:].isdecimal():
+                    self._dumps[int(name[2:])] = parse_pu(self._text(f"/cpuid/{name}"))
+        return self._dumps
+
+    def _text(self, path: str) -> str:
+        try:
+            return self.read(path).decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    def _host_path(self, path: str) -> str:
+        return self._root + self.link(path)
+
+
+class Files:
+    """A machine held in memory: files and links by path, CPUID by core. What a foreign dump is turned into."""
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        links: Mapping[str, str] | None = None,
+        cpuid: Mapping[int, CpuidDump] | None = None,
+        uname: Uname | None = None,
+        name: str = "dump",
+    ) -> None:
+        self._files = dict(files)
+        self._links = dict(links or {})
+        self._dumps = dict(cpuid or {})
+        self._uname = uname or Uname("", "", "")
+        self._name = name
+        self._names = _directories((*self._files, *self._links))
+
+    @property
+    def name(self) -> str:
+        """What the dump is called."""
+        return self._name
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file of the dump."""
+        try:
+            return self._files[self.link(path)]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+
+    def list(self, path: str) -> tuple[str, ...]:
+        """Return the names in a directory of the dump, sorted."""
+        try:
+            return tuple(sorted(self._names[self.link(path)]))
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+
+    def link(self, path: str) -> str:
+        """Return `path` with the dump's links, which are absolute, followed."""
+        resolved = ""
+        for part in path.strip("/").split("/"):
+            resolved = f"{resolved}/{part}"
+            for _ in range(LINK_LIMIT):
+                if resolved not in self._links:
+                    break
+                resolved = self._links[resolved]
+            else:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        return resolved
+
+    def exists(self, path: str) -> bool:
+        """Say whether the dump has a file or directory at `path`."""
+        resolved = self.link(path)
+        return resolved in self._files or resolved in self._names
+
+    def uname(self) -> Uname:
+        """Say what machine was dumped."""
+        return self._uname
+
+    def cpuid_cores(self) -> tuple[int, ...]:
+        """Return the cores whose CPUID was dumped."""
+        return tuple(sorted(self._dumps))
+
+    def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
+        """Return what was dumped for a leaf."""
+        dump = self._dumps.get(core)
+        return dump.lookup(leaf, subleaf) if dump else None
+
+
+def read_regular_file(host_path: str) -> bytes:
+    """Read a regular file whole; anything else, or a file beyond READ_LIMIT, is an OSError.
+
+    A recording may hold a named pipe or a device where a file should be: opening one must not block.
+    """
+    descriptor = os.open(host_path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", host_path)
+        chunks = []
+        left = READ_LIMIT + 1
+        while left > 0 and (chunk := os.read(descriptor, min(left, 1 << 20))):
+            chunks.append(chunk)
+            left -= len(chunk)
+        if left <= 0:
+            raise OSError(errno.EFBIG, f"larger than {READ_LIMIT} bytes", host_path)
+        return b"".join(chunks)
+    finally:
+        os.close(descriptor)
+
+
+def _directories(paths: Iterable[str]) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = {"": set()}
+    for path in paths:
+        parent, _, last = path.rpartition("/")
+        while last:
+            names.setdefault(parent, set()).add(last)
+            parent, _, last = parent.rpartition("/")
+    return names
