@@ -16,8 +16,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of this checkout, unpacked. Built without isolation: set-up has installed what building takes."""
     directory = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", directory, ROOT]
-        + ["-C", f"build-dir={directory / 'build'}"],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            directory,
+            ROOT,
+            "-C",
+            f"build-dir={directory / 'build'}",
+        ],
         check=True,
         timeout=300,
         cwd=directory,

@@ -1,0 +1,144 @@
+"""Bodies of requests and responses, with the documentation that OpenAPI shows of them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MOST_CORES = 1024
+
+
+class Model(BaseModel):
+    """Unknown members are errors: they are mostly misspelt known ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Model):
+    """Whether the service can answer."""
+
+    status: Literal["ok"]
+    revision: Annotated[int, Field(description="The latest revision of the facts.")]
+    engine_restarts: Annotated[int, Field(description="How many times the engine was replaced.")]
+
+
+class Version(Model):
+    """What answers."""
+
+    name: str
+    version: str
+    api: int
+
+
+class FieldInfo(Model):
+    """A field of a fact."""
+
+    name: str
+    type: Annotated[str, Field(description="What a value must be, in words.")]
+    key: Annotated[bool, Field(description="Whether it is part of the key.")]
+
+
+class Predicate(Model):
+    """A declared fact."""
+
+    name: str
+    fields: list[FieldInfo]
+    doc: str
+    source: str
+    rows: int
+
+
+class Rows(Model):
+    """Rows of a fact, as objects by field name."""
+
+    rows: list[dict[str, Any]]
+    cursor: Annotated[str | None, Field(description="Give it as `cursor` for the next rows; null at the end.")]
+    revision: int
+
+
+Fact = Annotated[
+    dict[str, Any], Field(description="A fact in JSON form.", examples=[{"name": "numa_core", "args": [0, 1]}])
+]
+
+
+class Update(Model):
+    """One transaction: what to retract, then what to assert."""
+
+    assert_: Annotated[list[Fact], Field(alias="assert", description="A fact whose key is known replaces it.")] = []
+    retract: Annotated[list[Fact], Field(description='Arguments may be {"var": "_"}: any value.')] = []
+    if_revision: Annotated[int | None, Field(description="Fail unless this is the latest revision.")] = None
+
+
+class Updated(Model):
+    """The revision that a write made."""
+
+    revision: int
+
+
+class Query(Model):
+    """A Prolog goal over the facts and rules."""
+
+    goal: Annotated[str, Field(max_length=100_000, examples=["cpu_thread(Core, Package, _, 0)"])]
+    params: Annotated[
+        dict[str, Any],
+        Field(description='Values for variables of the goal. A string is an atom; {"string": "..."} is a string.'),
+    ] = {}
+    limit: Annotated[int, Field(ge=1, le=100_000, description="Solutions to give at most.")] = 1000
+    offset: Annotated[int, Field(ge=0, description="Solutions to skip.")] = 0
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000, description="Time that the goal may take.")] = 10_000
+
+
+class Answer(Model):
+    """Solutions: the values of the goal's variables, by name."""
+
+    solutions: list[dict[str, Any]]
+    more: Annotated[bool, Field(description="Whether there are more solutions than `limit`.")]
+    revision: int
+    stats: dict[str, Any]
+
+
+Matrix = list[list[Annotated[int, Field(ge=0)]]]
+
+
+class PlacementRequest(Model):
+    """Where should these dispatchers go?"""
+
+    dispatchers: Annotated[int, Field(ge=1, le=MOST_CORES)]
+    traffic: Annotated[Matrix, Field(description="Messages from dispatcher (row) to dispatcher (column).")]
+    cores: Annotated[list[int] | None, Field(description="Cores to choose from; all that are online if absent.")] = None
+    avoid: Annotated[list[int], Field(description="Cores to leave free.")] = []
+    max_per_core: Annotated[int, Field(ge=1, description="Dispatchers that one core may have.")] = 1
+    seconds: Annotated[float, Field(gt=0, le=600, description="Time to look for a better answer.")] = 2.0
+
+
+class Placement(Model):
+    """The core of each dispatcher, and how good that is known to be."""
+
+    assignment: list[int]
+    cost: Annotated[int, Field(description="Sum over ordered pairs of traffic times distance, in ps.")]
+    bound: Annotated[int, Field(description="No placement costs less than this.")]
+    gap: Annotated[float, Field(description="(cost - bound) / cost; 0 when optimal.")]
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    seconds: float
+    distances: Annotated[str, Field(description="Where distances come from: `measured` or `topology`.")]
+    revision: int
+
+
+class TreeRequest(Model):
+    """By which tree should a broadcast from this root go?"""
+
+    root: Annotated[int, Field(ge=0)]
+    cores: Annotated[list[int] | None, Field(description="Cores to reach; all that are online if absent.")] = None
+    seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
+
+
+class Tree(Model):
+    """A broadcast tree; each core serves its children in the order given."""
+
+    root: int
+    children: dict[int, list[int]]
+    cost_ps: Annotated[int, Field(description="When the last core has received, in ps.")]
+    bound_ps: Annotated[int, Field(description="No tree is faster than this.")]
+    status: Literal["optimal", "feasible", "unknown"]
+    seconds: float
+    costs: Annotated[str, Field(description="Where message costs come from: `measured` or `topology`.")]
+    revision: int

@@ -1,0 +1,48 @@
+"""Errors as RFC 9457 problem documents (`application/problem+json`), each with a stable `type`."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from skb.errors import ServiceError
+
+log = structlog.get_logger()
+
+
+def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JSONResponse:
+    """Give the response for a problem."""
+    body = {"type": f"/problems/{type_}", "title": title, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the application answered with a problem document."""
+
+    @app.exception_handler(ServiceError)
+    async def service_error(_: Request, error: ServiceError) -> JSONResponse:
+        return problem(error.type, error.status, error.title, error.detail, **error.more)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        detail = {
+            404: f"there is nothing at {request.url.path}; GET / lists what can be asked",
+            405: f"{request.method} is not for {request.url.path}; see /openapi.json for what is",
+        }.get(status, str(error.detail))
+        return problem(status.phrase.lower().replace(" ", "-"), status, status.phrase, detail)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return problem("invalid-request", 422, "The request does not make sense", f"{place}: {first['msg']}")
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected", path=request.url.path, exc_info=error)
+        return problem("internal", 500, "The service failed", "this is a defect of the service; its log says more")

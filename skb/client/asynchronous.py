@@ -1,0 +1,121 @@
+"""The asyncio client."""
+
+from collections.abc import Sequence
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from skb.client import exchange
+from skb.client.exchange import URL, Exchange
+from skb.client.types import Answer, FactJson, Health, Placement, Predicate, Tree, Version
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+"""Times that a request which changes nothing is sent when connections break."""
+
+
+class AsyncClient:
+    """A client of the service at `url`. A context manager. Not for several event loops at once.
+
+    Every method raises SkbUnreachable if no service answers, and SkbProblem if it answers with a problem.
+    """
+
+    def __init__(self, url: str = URL, *, token: str | None = None, timeout: float = 30.0) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(base_url=url, headers=exchange.headers(token), timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _send(self, what: Exchange[T]) -> T:
+        content = None if what.body is None else msgspec.json.encode(what.body)
+        attempt = 1
+        while True:
+            try:
+                response = await self._http.request(
+                    what.method,
+                    what.path,
+                    params=what.query,
+                    content=content,
+                    headers={"Content-Type": "application/json"} if content is not None else {},
+                    timeout=self._timeout + what.seconds,
+                )
+            except httpx.TransportError as error:
+                if not what.idempotent or attempt == ATTEMPTS or isinstance(error, httpx.TimeoutException | httpx.ConnectError):
+                    raise exchange.unreachable(self.url, error) from error
+                attempt += 1
+            else:
+                return what.answer(response)
+
+    async def health(self) -> Health:
+        """Ask whether the service can answer."""
+        return await self._send(exchange.health())
+
+    async def version(self) -> Version:
+        """Ask which service this is."""
+        return await self._send(exchange.version())
+
+    async def facts(self) -> list[Predicate]:
+        """List the declared facts."""
+        return await self._send(exchange.facts())
+
+    async def rows(self, name: str, **filters: int | str | None) -> list[dict[str, Any]]:
+        """Give all rows of a fact whose fields have the values of `filters`; a PCI address is written `0000:00:1f.3`."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await self._send(exchange.rows(name, filters, cursor))
+            found += page.rows
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    async def update(
+        self, assert_: Sequence[FactJson] = (), retract: Sequence[FactJson] = (), if_revision: int | None = None
+    ) -> int:
+        """Retract, then assert, in one transaction; gives its revision. In `retract` an argument may be `{"var": "_"}`: any value.
+
+        A fact whose key is known replaces it. With `if_revision`, nothing is done unless that is the latest.
+        """
+        return (await self._send(exchange.update(assert_, retract, if_revision))).revision
+
+    async def query(
+        self, goal: str, params: dict[str, Any] | None = None, limit: int | None = None, timeout_ms: int | None = None
+    ) -> Answer:
+        """Solve a Prolog goal. `params` are values for its variables; a string among them is an atom."""
+        return await self._send(exchange.query(goal, params, limit, timeout_ms))
+
+    async def topology(self) -> dict[str, Any]:
+        """Give the machine as a tree of objects: `type`, `id`, `attributes`, `children`."""
+        return await self._send(exchange.topology())
+
+    async def topology_text(self) -> str:
+        """Give the machine as indented text."""
+        return await self._send(exchange.topology_text())
+
+    async def place(
+        self,
+        dispatchers: int,
+        traffic: Sequence[Sequence[int]],
+        *,
+        cores: Sequence[int] | None = None,
+        avoid: Sequence[int] = (),
+        max_per_core: int = 1,
+        seconds: float = 2.0,
+    ) -> Placement:
+        """Ask for cores for dispatchers. `traffic[a][b]`: messages from a to b. The service may take `seconds` for a better answer."""
+        return await self._send(exchange.place(dispatchers, traffic, cores, avoid, max_per_core, seconds))
+
+    async def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
+        """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
+        return await self._send(exchange.tree(root, cores, seconds))

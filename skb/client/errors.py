@@ -1,0 +1,25 @@
+"""What a client can run into."""
+
+
+class SkbError(Exception):
+    """Base of all errors of the client."""
+
+
+class SkbUnreachable(SkbError):
+    """No service answers."""
+
+
+class SkbProblem(SkbError):
+    """The service answered with a problem (RFC 9457). `line` and `column` are set for Prolog text that cannot be read."""
+
+    def __init__(
+        self, status: int, type_: str, title: str, detail: str, line: int | None = None, column: int | None = None
+    ) -> None:
+        where = f" (line {line}, column {column})" if line else ""
+        super().__init__(f"{title}: {detail}{where}")
+        self.status = status
+        self.type = type_
+        self.title = title
+        self.detail = detail
+        self.line = line
+        self.column = column

@@ -1,0 +1,91 @@
+"""What the service answers, typed. Members that a newer service adds are ignored."""
+
+from typing import Any
+
+from msgspec import Struct
+
+FactJson = dict[str, Any]
+"""A fact: `{"name": "numa_core", "args": [0, 1]}`."""
+
+
+class Health(Struct, frozen=True):
+    """Whether the service can answer."""
+
+    status: str
+    revision: int
+    engine_restarts: int
+
+
+class Version(Struct, frozen=True):
+    """Which service answers."""
+
+    name: str
+    version: str
+    api: int
+
+
+class FieldInfo(Struct, frozen=True):
+    """A field of a fact. `type` says in words what a value must be."""
+
+    name: str
+    type: str
+    key: bool
+
+
+class Predicate(Struct, frozen=True):
+    """A declared fact, and how many rows it has."""
+
+    name: str
+    fields: list[FieldInfo]
+    doc: str
+    source: str
+    rows: int
+
+
+class Page(Struct, frozen=True):
+    """Rows of a fact. `cursor` gets the next; None at the end."""
+
+    rows: list[dict[str, Any]]
+    cursor: str | None
+    revision: int
+
+
+class Updated(Struct, frozen=True):
+    """The revision that a write made."""
+
+    revision: int
+
+
+class Answer(Struct, frozen=True):
+    """Solutions of a goal: values of its variables by name. `more`: there are more than were asked for."""
+
+    solutions: list[dict[str, Any]]
+    more: bool
+    revision: int
+    stats: dict[str, Any]
+
+
+class Placement(Struct, frozen=True):
+    """The core of each dispatcher. `cost` is the sum of traffic times distance in ps; none costs less than `bound`."""
+
+    assignment: list[int]
+    cost: int
+    bound: int
+    gap: float
+    status: str
+    seconds: float
+    distances: str
+    revision: int
+
+
+class Tree(Struct, frozen=True):
+    """A broadcast tree; each core serves its children in order. The last core has received after `cost_ps`."""
+
+    root: int
+    children: dict[int, list[int]]
+    cost_ps: int
+    bound_ps: int
+    status: str
+    seconds: float
+    costs: str
+    revision: int

@@ -1,0 +1,247 @@
+:- module(engine, [perform/2]).
+
+/** <module> What an engine process can be asked to do
+
+One predicate, `perform(+Request, -Reply)`: the Python side builds the request as a term, calls this once, and encodes the reply in one
+walk. This module and the `facts` it writes are the only ones with side effects.
+*/
+
+:- use_module(library(apply)).
+:- use_module(library(error)).
+:- use_module(library(lists)).
+:- use_module(library(option)).
+:- use_module(library(sandbox)).
+:- use_module(library(solution_sequences)).
+:- use_module(library(time)).
+:- use_module(rules(facts)).
+:- use_module(rules(schema)).
+:- use_module(rules(costs)).
+:- use_module(rules(topology)).
+
+%!  perform(+Request, -Reply) is det.
+%
+%   Requests and their replies; any of them may be answered by problem(Kind, Detail, Line, Column) instead:
+%
+%   | vocabulary                               | vocabulary(Declarations)                         |
+%   | write(Retracts, Asserts)                 | written                                          |
+%   | solve(Text, Params, Limit, Offset, S, I) | answers(Names, Rows, More, Inferences)           |
+%   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
+%   | counts                                   | counts(ListsOfNameAndNumber)                     |
+%   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
+
+perform(Request, Reply) :-
+    catch(reply(Request, Reply), Error, problem(Error, Reply)),
+    !.
+perform(_, problem(failed, "no answer", 0, 0)).
+
+reply(vocabulary, vocabulary(Declarations)) :-
+    findall([Name, Fields, Doc, Key, Source],
+            ( declared(Name, _, Pairs, Options),
+              maplist(field_json, Pairs, Fields),
+              option(doc(Doc), Options), option(key(Key), Options), option(source(Source), Options) ),
+            Declarations).
+reply(write(Retracts, Asserts), written) :-
+    forall(member(Pattern, Retracts), retractall(facts:Pattern)),
+    forall(member(Fact, Asserts), write_fact(Fact)).
+reply(solve(Text, Params, Limit, Offset, Seconds, Inferences), Reply) :-
+    solve(Text, Params, Limit, Offset, Seconds, Inferences, Reply).
+reply(rows(Name, Arguments, Limit, Offset), rows(Rows, More)) :-
+    Head =.. [Name|Arguments],
+    Wanted is Limit + 1,
+    findall(Row, limit(Wanted, offset(Offset, (facts:Head, Head =.. [_|Row]))), All),
+    page(All, Limit, Rows, More).
+reply(counts, counts(Counts)) :-
+    findall([Name, Count],
+            ( declared(Name, Arity, _, _),
+              functor(Head, Name, Arity),
+              (   predicate_property(facts:Head, number_of_clauses(Count)) -> true ; Count = 0 ) ),
+            Counts).
+reply(call(topology, []), called([Tree])) :-
+    topology(Tree).
+reply(call(core_distance, [Cores]), called([Distance, Source])) :-
+    core_distance(Cores, Distance, Source).
+reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
+    tree_costs(Cores, Send, Receive, Source).
+
+field_json(Name-Type, [Name, Type]).
+
+%   Replace the row of the same key, if there is one; do nothing if it is the same row.
+
+write_fact(Fact) :-
+    (   clause(facts:Fact, true)
+    ->  true
+    ;   key_pattern(Fact, Pattern),
+        retractall(facts:Pattern),
+        assertz(facts:Fact)
+    ).
+
+key_pattern(Fact, Pattern) :-
+    functor(Fact, Name, Arity),
+    declared(Name, Arity, Fields, Options),
+    option(key(Key), Options),
+    Fact =.. [Name|Values],
+    maplist(keep_key(Key), Fields, Values, Kept),
+    Pattern =.. [Name|Kept].
+
+keep_key(Key, Field-_, Value, Kept) :-
+    (   memberchk(Field, Key)
+    ->  Kept = Value
+    ;   true
+    ).
+
+page(All, Limit, Rows, More) :-
+    (   length(Rows, Limit),
+        append(Rows, [_|_], All)
+    ->  More = true
+    ;   Rows = All,
+        More = false
+    ).
+
+%   Queries.
+
+solve(Text, Params, Limit, Offset, Seconds, Inferences, answers(Names, Rows, More, Used)) :-
+    read_goal(Text, Goal, Bindings),
+    bind(Params, Bindings, Free),
+    check(Goal),
+    findall(Name, member(Name=_, Free), Names),
+    findall(Variable, member(_=Variable, Free), Row),
+    Wanted is Limit + 1,
+    statistics(inferences, Before),
+    call_with_time_limit(Seconds,
+        call_with_inference_limit(
+            findall(Row, limit(Wanted, offset(Offset, query:Goal)), All),
+            Inferences, Outcome)),
+    statistics(inferences, After),
+    Used is After - Before,
+    (   Outcome == inference_limit_exceeded
+    ->  throw(engine(inferences))
+    ;   true
+    ),
+    (   acyclic_term(All)
+    ->  true
+    ;   throw(engine(cyclic))
+    ),
+    page(All, Limit, Rows, More).
+
+read_goal(Text, Goal, Bindings) :-
+    setup_call_cleanup(
+        open_string(Text, Stream),
+        ( read_term(Stream, Goal, [variable_names(Bindings), syntax_errors(error), module(query)]),
+          read_term(Stream, Rest, [syntax_errors(error), module(query)]) ),
+        close(Stream)),
+    (   Goal == end_of_file
+    ->  throw(engine(empty))
+    ;   Rest \== end_of_file
+    ->  throw(engine(several))
+    ;   true
+    ).
+
+bind([], Bindings, Free) :-
+    exclude(anonymous, Bindings, Free).
+bind([[Name, Value]|Params], Bindings, Free) :-
+    (   select(Name=Variable, Bindings, Rest)
+    ->  Variable = Value,
+        bind(Params, Rest, Free)
+    ;   throw(engine(param(Name)))
+    ).
+
+anonymous(Name=_) :-
+    sub_atom(Name, 0, 1, _, '_').
+
+%   What the sandbox passes and we do not: what waits, writes to the goal's own module, loads, or prints.
+
+check(Goal) :-
+    var(Goal),
+    !,
+    instantiation_error(Goal).
+check(Goal) :-
+    forall(( sub_term_goal(Goal, Part), refused(Part) ),
+           ( functor(Part, Name, Arity), throw(engine(refused(Name/Arity))) )),
+    safe_goal(query:Goal).
+
+sub_term_goal(Goal, Part) :-
+    sub_term(Part, Goal),
+    callable(Part).
+
+refused(sleep(_)).
+refused(shell).
+refused(Goal) :-
+    functor(Goal, Name, _),
+    memberchk(Name, [assert, asserta, assertz, retract, retractall, abolish, erase, recorda, recordz,
+                     use_module, ensure_loaded, consult, load_files, module, op, style_check, set_prolog_flag,
+                     print_message, thread_create, dynamic, table, b_setval, nb_setval, tnot, abolish_all_tables]).
+
+%   What went wrong, for people, and where. Only the formal part of an error is told: contexts hold paths and stacks.
+
+problem(Error, problem(Kind, Detail, Line, Column)) :-
+    (   explain(Error, Kind, Detail, Line, Column)
+    ->  true
+    ;   Error = error(Formal, _)
+    ->  Kind = error, Line = 0, Column = 0,
+        describe(error(Formal, _), Detail)
+    ;   Kind = error, Line = 0, Column = 0,
+        format(string(Detail), "the goal threw ~p", [Error])
+    ).
+
+explain(error(syntax_error(What), Where), syntax, Detail, Line, Column) :-
+    describe(error(syntax_error(What), _), Detail),
+    (   Where = stream(_, Line, Position, _)
+    ->  Column is Position + 1
+    ;   Line = 1, Column = 1
+    ).
+explain(engine(param(Name)), param, Detail, 0, 0) :-
+    format(string(Detail), "the goal has no variable ~w; params name variables of the goal", [Name]).
+explain(engine(empty), syntax, "the goal is empty", 1, 1).
+explain(engine(several), syntax, "the text goes on after the goal's full stop; join goals with commas", 1, 1).
+explain(engine(cyclic), error, "an answer is a cyclic term, which cannot be written", 0, 0).
+explain(engine(inferences), inferences, "the goal used up its inferences", 0, 0).
+explain(engine(refused(PI)), refused, Detail, 0, 0) :-
+    format(string(Detail), "~w is not allowed in a goal: it waits, changes the program or leaves it", [PI]).
+explain(time_limit_exceeded, time, "the goal did not end in time", 0, 0).
+explain(error(resource_error(What), _), memory, Detail, 0, 0) :-
+    format(string(Detail), "the goal ran out of ~w", [What]).
+explain(error(permission_error(call, sandboxed, Goal), _), refused, Detail, 0, 0) :-
+    indicator(Goal, PI),
+    format(string(Detail), "~q is not allowed in a goal", [PI]).
+explain(error(existence_error(procedure, PI), _), procedure, Detail, 0, 0) :-
+    strip_module(PI, _, Plain),
+    format(string(Detail), "there is no predicate ~q", [Plain]).
+
+indicator(Goal, Name/Arity) :-
+    strip_module(Goal, _, Plain),
+    functor(Plain, Name, Arity).
+
+describe(Error, Detail) :-
+    message_to_codes(Error, Detail).
+
+message_to_codes(Error, Detail) :-
+    (   catch(phrase('$messages':translate_message(Error), Lines), _, fail)
+    ->  with_output_to(string(Text), print_message_lines(current_output, '', Lines)),
+        normalize_space(string(Detail), Text)
+    ;   format(string(Detail), "~p", [Error])
+    ).
+
+%   Goals run in module query, which sees the facts and the exports of every rule module, and nothing of ours.
+
+:- multifile sandbox:safe_primitive/1.
+
+user:term_expansion((:- declare_safe), Clauses) :-
+    findall((sandbox:safe_primitive(Module:Head)),
+            (   declared(Name, Arity, _, _), Module = facts, functor(Head, Name, Arity)
+            ;   member(Module, [costs, topology]),
+                module_property(Module, exports(Exports)),
+                member(Name/Arity, Exports), functor(Head, Name, Arity)
+            ),
+            Clauses).
+
+:- declare_safe.
+
+:- add_import_module(query, facts, start).
+:- query:use_module(rules(facts)).
+:- query:use_module(rules(costs)).
+:- query:use_module(rules(topology)).
+:- query:use_module(library(lists)).
+:- query:use_module(library(apply)).
+:- query:use_module(library(aggregate)).
+:- query:use_module(library(solution_sequences)).
+:- query:use_module(library(clpfd)).

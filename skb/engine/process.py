@@ -1,0 +1,153 @@
+"""An engine process, from the service's side: started, asked, killed and replaced.
+
+One request at a time goes to an engine; others wait for their turn. An engine that does not answer by its deadline is killed. Whoever
+asks next gets a new one, which has been told all facts before.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from skb.errors import (
+    EngineFailed,
+    GoalError,
+    GoalRefused,
+    InvalidRequest,
+    LimitExceeded,
+    ServiceError,
+    StartFailed,
+    SyntaxProblem,
+)
+
+START_SECONDS = 30.0
+GRACE_SECONDS = 1.0
+"""What an engine may need to notice by itself that a goal is over its time, before it is killed."""
+
+
+class _Gone(Exception):
+    """The engine's process has ended."""
+
+
+class Engine:
+    """The engine of one machine."""
+
+    def __init__(self, refill: Callable[["Engine"], Awaitable[None]]) -> None:
+        self._refill = refill
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self.restarts = -1
+        """How many times the engine was replaced."""
+
+    async def ask(self, request: object, *, seconds: float = 30.0) -> Any:
+        """Have the engine perform a request. Raises a ServiceError for every problem it answers with, or has."""
+        async with self._turn:
+            if self._process is None:
+                await self._start()
+            return await self.ask_now(request, seconds=seconds)
+
+    async def ask_now(self, request: object, *, seconds: float = 30.0) -> Any:
+        """Do as `ask`, for whoever has the turn already: a refill."""
+        try:
+            reply = await asyncio.wait_for(self._exchange(msgspec.msgpack.encode(request)), seconds + GRACE_SECONDS)
+        except TimeoutError:
+            await self._kill()
+            raise LimitExceeded(
+                f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
+            ) from None
+        except _Gone:
+            await self._kill()
+            raise EngineFailed("the engine process ended while it worked on this; it is replaced, ask again") from None
+        except asyncio.CancelledError:
+            await self._kill()  # a reply that nobody waits for would be taken for the next one's
+            raise
+        return unpack(reply)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "skb.engine.worker",
+                str(theirs.fileno()),
+                str(os.getpid()),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            greeting = await asyncio.wait_for(self._receive(), START_SECONDS)
+        except (TimeoutError, _Gone):
+            await self._kill()
+            raise StartFailed(
+                f"the engine process did not come up within {START_SECONDS:g} s; its last words are on standard error"
+            ) from None
+        if greeting != "ready":
+            await self._kill()
+            raise StartFailed(greeting["args"][0])
+        self.restarts += 1
+        await self._refill(self)
+
+    async def _exchange(self, request: bytes) -> Any:
+        assert self._writer is not None
+        self._writer.write(len(request).to_bytes(4, "little") + request)
+        with suppress(ConnectionError):
+            await self._writer.drain()
+        return await self._receive()
+
+    async def _receive(self) -> Any:
+        assert self._reader is not None
+        try:
+            length = int.from_bytes(await self._reader.readexactly(4), "little")
+            return msgspec.json.decode(await self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise _Gone from None
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def close(self) -> None:
+        """End the process."""
+        async with self._turn:
+            await self._kill()
+
+
+PROBLEMS: dict[str, type[ServiceError]] = {
+    "syntax": SyntaxProblem,
+    "param": InvalidRequest,
+    "value": InvalidRequest,
+    "refused": GoalRefused,
+    "procedure": GoalError,
+    "error": GoalError,
+    "failed": EngineFailed,
+    "time": LimitExceeded,
+    "inferences": LimitExceeded,
+    "memory": LimitExceeded,
+}
+
+
+def unpack(reply: Any) -> Any:
+    """Give the arguments of a reply; raise the ServiceError that a problem is."""
+    if isinstance(reply, str):
+        return []
+    arguments = reply["args"]
+    if reply["f"] == "problem":
+        kind, detail, line, column = arguments
+        raise PROBLEMS[kind](detail, **({"line": line, "column": column} if line else {}))
+    return arguments

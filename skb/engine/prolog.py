@@ -1,0 +1,73 @@
+"""SWI-Prolog, embedded in this process. Imported in engine processes only, and used from their main thread only.
+
+One foreign call per request: the request is built as a term, `engine:perform/2` is called once, and the reply is encoded in one walk
+in C (`_terms`). pyswip's own `query()` costs 85 µs a row; none of it is used, only the library that it finds and initialises.
+"""
+
+from pathlib import Path
+
+from skb.rules import rules_directory
+
+STACK_BYTES = 512 * 1024 * 1024
+"""Prolog stacks of one engine; a goal that needs more gets a resource error."""
+
+
+class PrologMissing(Exception):
+    """SWI-Prolog, or the extension that was built for it, cannot be loaded."""
+
+
+class Prolog:
+    """The one Prolog of this process. Raises PrologMissing, with the remedy, if it cannot be loaded."""
+
+    def __init__(self) -> None:
+        try:
+            from pyswip import core, prolog  # noqa: F401, PLC0415  # importing starts SWI-Prolog: only where it is wanted
+        except BaseException as error:
+            raise PrologMissing(
+                f"SWI-Prolog cannot be loaded ({type(error).__name__}: {error or 'its library was not found'}). "
+                "Install it (Debian: apt-get install swi-prolog-nox), then start again."
+            ) from error
+        try:
+            from skb.engine import _terms  # noqa: PLC0415  # needs the library that was just loaded
+        except ImportError as error:
+            raise PrologMissing(
+                f"the engine's extension for SWI-Prolog cannot be loaded ({error}). Build it again: make setup, or reinstall."
+            ) from error
+        self._core = core
+        self._terms = _terms
+        self._load()
+        self._perform = core.PL_predicate(b"perform", 2, b"engine")
+
+    def _load(self) -> None:
+        rules = str(rules_directory())
+        engine = str(Path(__file__).with_name("engine.pl"))
+        self._call("asserta", {"f": ":", "args": ["user", {"f": "file_search_path", "args": ["rules", rules]}]})
+        self._call("set_prolog_flag", "stack_limit", STACK_BYTES)
+        self._call("set_prolog_flag", "verbose_load", "silent")
+        self._call("use_module", engine)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        """Call a predicate of `user` once; it must succeed."""
+        core = self._core
+        frame = core.PL_open_foreign_frame()
+        first = core.PL_new_term_refs(len(arguments))
+        for offset, argument in enumerate(arguments):
+            self._terms.put(argument, first + offset)
+        predicate = core.PL_predicate(name.encode(), len(arguments), b"user")
+        if not core.PL_call_predicate(None, core.PL_Q_NORMAL, predicate, first):
+            raise PrologMissing(f"SWI-Prolog could not load its rules ({name} failed); reinstall, or mend the rules")
+        core.PL_discard_foreign_frame(frame)
+
+    def perform(self, request: object) -> bytes:
+        """Carry out a request (see engine.pl). Returns the reply as JSON text."""
+        core = self._core
+        frame = core.PL_open_foreign_frame()
+        try:
+            terms = core.PL_new_term_refs(2)
+            self._terms.put(request, terms)
+            if not core.PL_call_predicate(None, core.PL_Q_NODEBUG | core.PL_Q_CATCH_EXCEPTION, self._perform, terms):
+                return b'{"f":"problem","args":["failed","the engine gave no answer",0,0]}'
+            reply: bytes = self._terms.to_json(terms + 1)
+            return reply
+        finally:
+            core.PL_discard_foreign_frame(frame)

@@ -1,0 +1,50 @@
+"""The engine process: requests in, replies out, one at a time.
+
+Started by `skb.engine.process` as `python -m skb.engine.worker SOCKET PARENT`. Frames on the socket are a length of 4 bytes
+(little-endian) and that many bytes: MessagePack in, JSON out. A first frame of its own says that it is up, or why not.
+"""
+
+import signal
+import socket
+import sys
+
+import msgspec
+
+from skb.engine.prolog import Prolog, PrologMissing
+from skb.lifeline import die_with_parent
+
+
+def main() -> None:
+    """Serve requests until the other end closes."""
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then ends us
+    channel = socket.socket(fileno=descriptor)
+    try:
+        prolog = Prolog()
+    except (PrologMissing, FileNotFoundError) as error:
+        _send(channel, msgspec.json.encode({"f": "missing", "args": [str(error)]}))
+        return
+    _send(channel, b'"ready"')
+    while (request := _receive(channel)) is not None:
+        try:
+            reply = prolog.perform(msgspec.msgpack.decode(request))
+        except ValueError as error:
+            reply = msgspec.json.encode({"f": "problem", "args": ["value", str(error), 0, 0]})
+        _send(channel, reply)
+
+
+def _send(channel: socket.socket, data: bytes) -> None:
+    channel.sendall(len(data).to_bytes(4, "little") + data)
+
+
+def _receive(channel: socket.socket) -> bytes | None:
+    header = channel.recv(4, socket.MSG_WAITALL)
+    if len(header) < 4:
+        return None
+    data = channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL)
+    return data
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What can go wrong in the service. Each error knows the problem type, the HTTP status and the title that the API gives it."""
+
+
+class ServiceError(Exception):
+    """Base of all. `detail` is for the user: place, cause, remedy."""
+
+    type = "internal"
+    status = 500
+    title = "The service failed"
+
+    def __init__(self, detail: str, **more: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.more = more
+
+
+class UnknownFact(ServiceError):
+    """No fact of this name is declared."""
+
+    type, status, title = "unknown-fact", 404, "No such fact is declared"
+
+
+class InvalidFact(ServiceError):
+    """A fact is not what its declaration says."""
+
+    type, status, title = "invalid-fact", 422, "The fact does not match its declaration"
+
+
+class InvalidRequest(ServiceError):
+    """A request cannot be carried out as it stands."""
+
+    type, status, title = "invalid-request", 422, "The request does not make sense"
+
+
+class SyntaxProblem(ServiceError):
+    """Prolog text that cannot be read; `line` and `column` say where."""
+
+    type, status, title = "prolog-syntax", 422, "The goal is no valid Prolog"
+
+
+class GoalRefused(ServiceError):
+    """A goal does what the sandbox does not allow."""
+
+    type, status, title = "goal-refused", 403, "The goal is not allowed"
+
+
+class GoalError(ServiceError):
+    """A goal raised an error."""
+
+    type, status, title = "goal-error", 422, "The goal raised an error"
+
+
+class LimitExceeded(ServiceError):
+    """A goal went over a limit on time, inferences or memory."""
+
+    type, status, title = "limit-exceeded", 422, "The goal exceeded a limit"
+
+
+class RevisionConflict(ServiceError):
+    """A write asked for a revision that is not the latest."""
+
+    type, status, title = "revision-conflict", 409, "The facts have changed"
+
+
+class StorageFailed(ServiceError):
+    """The log could not be written; nothing was changed."""
+
+    type, status, title = "storage-failed", 507, "The facts could not be stored"
+
+
+class EngineFailed(ServiceError):
+    """The engine process ended while it worked on this request; it is replaced."""
+
+    type, status, title = "engine-failed", 503, "The engine failed"
+
+
+class StartFailed(ServiceError):
+    """The service cannot start."""

@@ -1,0 +1,201 @@
+"""What is known of one machine: its log, its engine, and the one order in which both see every write.
+
+A write is validated, appended to the log, applied by the engine, acknowledged with its revision. Reads go to the engine.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from skb.engine.process import Engine
+from skb.errors import EngineFailed, InvalidRequest, LimitExceeded, RevisionConflict
+from skb.store import Store
+from skb.vocabulary import Declaration, Vocabulary, fits, to_term
+
+REFILL_BATCH = 5000
+"""Facts sent to a new engine in one message."""
+
+
+class Answers(NamedTuple):
+    """Solutions of a goal: the values of its variables by name, in JSON form."""
+
+    solutions: list[dict[str, Any]]
+    more: bool
+    revision: int
+    inferences: int
+
+
+class Rows(NamedTuple):
+    """Rows of a fact, as objects by field name."""
+
+    rows: list[dict[str, Any]]
+    more: bool
+    revision: int
+
+
+class Knowledge:
+    """What is known of one machine. `open` it before use."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._engine = Engine(self._refill)
+        self._writing = asyncio.Lock()
+        self.vocabulary = Vocabulary([])
+
+    async def open(self) -> None:
+        """Start the engine and replay the log into it. Raises StartFailed."""
+        await self._engine.ask("counts")
+
+    async def close(self) -> None:
+        """End the engine. The log is the business of whoever opened it."""
+        await self._engine.close()
+
+    @property
+    def revision(self) -> int:
+        """The latest revision."""
+        return self._store.revision
+
+    @property
+    def engine_restarts(self) -> int:
+        """How many times the engine was replaced."""
+        return self._engine.restarts
+
+    async def _refill(self, engine: Engine) -> None:
+        (declared,) = await engine.ask_now("vocabulary")
+        self.vocabulary = Vocabulary(declared)
+        for transaction in list(self._store.transactions()):
+            retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
+            asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
+            for start in range(0, max(1, len(asserts)), REFILL_BATCH):
+                part = asserts[start : start + REFILL_BATCH]
+                await engine.ask_now(_call("write", retracts if start == 0 else [], part), seconds=120)
+
+    async def update(
+        self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
+    ) -> int:
+        """Retract, then assert, in one transaction. Returns the revision in which that is so.
+
+        A fact with the key of one that is known replaces it. Raises UnknownFact, InvalidFact, RevisionConflict, StorageFailed; then
+        nothing has changed.
+        """
+        asserted = [self.vocabulary.term(fact) for fact in asserts]
+        retracted = [self.vocabulary.term(fact, pattern=True) for fact in retracts]
+        async with self._writing:
+            if if_revision is not None and if_revision != self._store.revision:
+                raise RevisionConflict(
+                    f"the latest revision is {self._store.revision}, not {if_revision}; read again, then write again"
+                )
+            revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
+            try:
+                await self._engine.ask(_call("write", retracted, asserted), seconds=120)
+            except (EngineFailed, LimitExceeded):
+                pass  # it is in the log, which the next engine replays before it answers anyone
+        return revision
+
+    async def survey(self, facts: list[dict[str, Any]]) -> int:
+        """Take in all facts of a probe. Writes what changed since the last one, and nothing if nothing did. Returns the revision.
+
+        A probe takes back only what a probe wrote, and never replaces a row that somebody wrote by hand: what was acknowledged stays.
+        """
+        wanted = {_frozen(fact): fact for fact in facts}
+        known: set[Any] = set()
+        for name in {declaration.name for declaration in self.vocabulary if not declaration.measured}:
+            rows, _ = await self._engine.ask(
+                _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0), seconds=120
+            )
+            known |= {_frozen({"name": name, "args": row}) for row in rows}
+        probed = self._probed()
+        by_hand = {self.vocabulary.key(_thawed(row)) for row in known - probed.keys()}
+        asserts = [fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand]
+        retracts = [fact for row, fact in probed.items() if row in known and row not in wanted]
+        if not asserts and not retracts:
+            return self.revision
+        return await self.update(asserts, retracts, origin="probe")
+
+    def _probed(self) -> dict[Any, dict[str, Any]]:
+        """Give the facts that a probe was the last to write, by their frozen form."""
+        probed: dict[Any, dict[str, Any]] = {}
+        for transaction in self._store.transactions():
+            for fact in transaction.asserts:
+                if transaction.origin == "probe":
+                    probed[_frozen(fact)] = fact
+                else:
+                    probed.pop(_frozen(fact), None)
+        return probed
+
+    async def counts(self) -> list[tuple[Declaration, int]]:
+        """Give every declared fact with the number of its rows."""
+        (counts,) = await self._engine.ask("counts")
+        return [(self.vocabulary.declaration(name), count) for name, count in counts]
+
+    async def rows(self, name: str, filters: Mapping[str, str], limit: int, offset: int) -> Rows:
+        """Give rows of a fact whose fields have the values of `filters`, which are text as in a URL.
+
+        Raises UnknownFact, InvalidRequest.
+        """
+        declaration = self.vocabulary.declaration(name)
+        names = [field.name for field in declaration.fields]
+        for given in filters:
+            if given not in names:
+                raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
+        arguments = [
+            _parse(field.type, field.name, filters[field.name]) if field.name in filters else _ANY for field in declaration.fields
+        ]
+        rows, more = await self._engine.ask(_call("rows", name, arguments, limit, offset))
+        return Rows([dict(zip(names, row, strict=True)) for row in rows], more == "true", self.revision)
+
+    async def query(
+        self, goal: str, params: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, inferences: int
+    ) -> Answers:
+        """Solve a goal. `params` are values for its variables, by name. Raises SyntaxProblem, GoalRefused, GoalError, LimitExceeded."""
+        revision = self.revision
+        seconds = timeout_ms / 1000
+        request = _call(
+            "solve", {"string": goal}, [[name, value] for name, value in params.items()], limit, offset, seconds, inferences
+        )
+        names, rows, more, used = await self._engine.ask(request, seconds=seconds)
+        return Answers([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision, used)
+
+    async def rule(self, name: str, *inputs: Any) -> list[Any]:
+        """Call one of our own rules with its inputs; gives its outputs."""
+        (outputs,) = await self._engine.ask(_call("call", name, list(inputs)))
+        return list(outputs)
+
+
+_ANY = {"var": "_"}
+
+
+def _call(name: str, *arguments: Any) -> dict[str, Any]:
+    return {"f": name, "args": list(arguments)}
+
+
+def _frozen(value: Any) -> str:
+    """Give a value in JSON form as something that can be looked up."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _thawed(row: str) -> dict[str, Any]:
+    return msgspec.json.decode(row, type=dict[str, Any])
+
+
+def _parse(type_: Any, field: str, text: str) -> Any:
+    """Read a field's value from a URL: an integer, a name, or `0000:00:1f.3`."""
+    candidates: list[Any] = [text]
+    try:
+        candidates.insert(0, int(text, 0))
+    except ValueError:
+        pass
+    if type_ == "addr":
+        try:
+            segment, bus, rest = text.split(":")
+            device, function = rest.split(".")
+            parts = [int(part, 16) for part in (segment, bus, device, function)]
+            candidates.insert(0, {"f": "addr", "args": parts})
+        except ValueError:
+            pass
+    for value in candidates:
+        if fits(type_, value):
+            return to_term(type_, value)
+    raise InvalidRequest(f"{text!r} is no value of field {field}")

@@ -1,0 +1,119 @@
+"""Placements and trees: costs from the rules, answers from the solver.
+
+Solving is Python at full speed for up to the seconds allowed, so it runs in processes of its own, not in the one that serves.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from skb.api.models import Placement, PlacementRequest, Tree, TreeRequest
+from skb.errors import EngineFailed, InvalidRequest
+from skb.knowledge import Knowledge
+from skb.lifeline import die_with_parent
+from skb.solver import placement as placement_solver
+from skb.solver import tree as tree_solver
+from skb.solver.errors import SolverError
+
+Answer = TypeVar("Answer")
+
+
+class Reasoner:
+    """Answers optimisation questions about one machine."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._pool = _pool()
+
+    async def place(self, request: PlacementRequest) -> Placement:
+        """Find where dispatchers go. Raises InvalidRequest."""
+        cores = await self._cores(request.cores)
+        if unknown := set(request.avoid) - set(cores):
+            raise InvalidRequest(f"avoid names cores {sorted(unknown)}, which are not among the cores {_short(cores)}")
+        if len(request.traffic) != request.dispatchers or any(len(row) != request.dispatchers for row in request.traffic):
+            raise InvalidRequest(f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher")
+        revision = self._knowledge.revision
+        distance, source = await self._knowledge.rule("core_distance", cores)
+        answer = await self._solve(
+            placement_solver.place,
+            distance,
+            request.traffic,
+            max_per_core=request.max_per_core,
+            avoid=[cores.index(core) for core in request.avoid],
+            seconds=request.seconds,
+        )
+        if answer.status == "infeasible":
+            raise InvalidRequest(f"no placement is possible: {answer.reason}")
+        return Placement(
+            assignment=[cores[index] for index in answer.assignment],
+            cost=answer.cost,
+            bound=answer.bound,
+            gap=(answer.cost - answer.bound) / answer.cost if answer.cost else 0.0,
+            status=answer.status,
+            seconds=answer.seconds,
+            distances=source,
+            revision=revision,
+        )
+
+    async def tree(self, request: TreeRequest) -> Tree:
+        """Find a broadcast tree. Raises InvalidRequest."""
+        cores = await self._cores(request.cores)
+        if request.root not in cores:
+            raise InvalidRequest(f"the root {request.root} is not among the cores {_short(cores)}")
+        revision = self._knowledge.revision
+        send, receive, source = await self._knowledge.rule("tree_costs", cores)
+        answer = await self._solve(
+            tree_solver.broadcast_tree, send, receive, cores.index(request.root), seconds=request.seconds
+        )
+        return Tree(
+            root=request.root,
+            children={cores[parent]: [cores[child] for child in below] for parent, below in answer.children.items()},
+            cost_ps=answer.cost_ps,
+            bound_ps=answer.bound_ps,
+            status=answer.status,
+            seconds=answer.seconds,
+            costs=source,
+            revision=revision,
+        )
+
+    async def _cores(self, wanted: list[int] | None) -> list[int]:
+        """Give the cores to choose from: those asked for, which must be known, or all that are online."""
+        core = (await self._knowledge.rows("core", {}, 10**6, 0)).rows
+        virtual = (await self._knowledge.rows("virtual_core", {}, 10**6, 0)).rows
+        if wanted is None:
+            return sorted(row["core"] for row in core if row["online"] == 1)
+        known = {row["core"] for row in (*core, *virtual)}
+        if unknown := sorted(set(wanted) - known):
+            raise InvalidRequest(f"no core {unknown[0]} is known; known are {_short(sorted(known))}")
+        if len(set(wanted)) != len(wanted) or not wanted:
+            raise InvalidRequest("cores must name at least one core, and each once")
+        return wanted
+
+    async def _solve(self, function: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, partial(function, *arguments, **options))
+        except SolverError as error:
+            raise InvalidRequest(str(error)) from error
+        except BrokenProcessPool:
+            self._pool = _pool()
+            raise EngineFailed("the solver's process ended while it worked on this; it is replaced, ask again") from None
+
+    def close(self) -> None:
+        """End the solver's process."""
+        for process in (self._pool._processes or {}).values():  # noqa: SLF001  # there is no public way to stop a task that runs
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
+
+
+def _short(cores: list[int]) -> str:
+    return str(cores) if len(cores) <= 16 else f"{cores[:16]} and {len(cores) - 16} more"
