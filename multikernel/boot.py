@@ -39,6 +39,7 @@ from multikernel.messages import (
     Observe,
     Probe,
     Route,
+    Sending,
     Shutdown,
     Spawn,
     Start,
@@ -144,7 +145,7 @@ class Multikernel:
         return {core: process.pid for core, process in self._console.processes.items()}
 
     def measure(
-        self, *, rounds: int = 400, burst: int = 32, progress: Callable[[int, int], None] = lambda _done, _all: None
+        self, *, rounds: int = 400, burst: int = 128, progress: Callable[[int, int], None] = lambda _done, _all: None
     ) -> dict[tuple[int, int], Cost]:
         """Measure what messages cost between every two kernels, in both directions, one pair at a time.
 
@@ -156,8 +157,8 @@ class Multikernel:
             echo = self._console.begin(receiver, Echo, sender, rounds, burst)
             self._console.answer(echo, last=False)
             measuring = self._console.begin(sender, Measure, receiver, rounds, burst)
-            costs[sender, receiver] = self._console.answer(measuring, Cost)
-            self._console.answer(echo)
+            sending = self._console.answer(measuring, Sending)
+            costs[sender, receiver] = Cost(sending, receive=self._console.answer(echo))
             progress(len(costs), len(pairs))
         return costs
 

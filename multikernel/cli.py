@@ -20,7 +20,7 @@ from multikernel.demo.show import Show
 from multikernel.embedded import embedded_skb
 from multikernel.errors import MultikernelError
 from multikernel.urpc import UrpcError
-from multikernel.urpc.bench import Report, measure, table
+
 
 app = typer.Typer(
     help="One kernel per core, no shared state, 64-byte messages; placed and routed by the System Knowledge Base.",

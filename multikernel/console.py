@@ -152,6 +152,8 @@ class Console:
                 self.ended.append(reply)
             elif reply.call in self._answers:
                 self._answers[reply.call].append(reply)
+        if link.ended:  # its process will be seen to end; there is nothing more to hear from it
+            self._wait_set.remove(link.channel)
 
     def close(self) -> None:
         """Stop watching the kernels and close the channels. Their processes are the business of whoever started them."""

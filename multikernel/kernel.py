@@ -89,6 +89,12 @@ class Kernel:
         """How many messages wait for room in some link."""
         return sum(link.backlog for link in self.links.values())
 
+    def flush(self) -> None:
+        """Send what has room now."""
+        for link in self.links.values():
+            if link.backlog:
+                link.flush()
+
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
         """Call back once `time.monotonic()` has reached `when`."""
         heapq.heappush(self._timers, (when, next(self._timer_numbers), callback))
@@ -113,10 +119,9 @@ class Kernel:
 
     def run(self) -> None:
         """Run until stopped."""
-        links = self._by_channel
         while self._running:
             for channel in self._wait_set.wait(self._patience()):
-                self._drain(links[channel])
+                self._drain(self._by_channel[channel])
             while self._local:
                 self._hand_over(*self._local.popleft())
             self._expire()
@@ -124,9 +129,7 @@ class Kernel:
                 if dispatcher.runnable:
                     dispatcher.upcall()
             self._monitor.reap()
-            for link in links.values():
-                if link.backlog:
-                    link.flush()
+            self.flush()
         self._farewell()
 
     def _patience(self) -> float | None:
@@ -143,9 +146,17 @@ class Kernel:
         for _ in range(BATCH):
             message = link.receive()
             if message is None:
+                if link.ended:
+                    self._forget(link)
                 return
             kind, application, to, sender = HEADER.unpack_from(message)
             self._hand_over(kind, application, to, sender, message[HEADER.size :])
+
+    def _forget(self, link: Link) -> None:
+        """Listen no more to a peer that has gone."""
+        assert isinstance(link, UrpcLink)
+        self._wait_set.remove(link.channel)
+        del self._by_channel[link.channel]
 
     def _hand_over(self, kind: int, application: int, to: int, sender: int, data: bytes) -> None:
         if kind == Kind.REQUEST:
@@ -167,8 +178,7 @@ class Kernel:
         """Give the last words room to leave, but not for ever: whoever should read them may be gone."""
         deadline = time.monotonic() + 1.0
         while self.backlog and time.monotonic() < deadline:
-            for link in self.links.values():
-                link.flush()
+            self.flush()
             time.sleep(RETRY_SECONDS)
 
 

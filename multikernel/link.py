@@ -14,6 +14,8 @@ class Link(ABC):
     """What a kernel needs of the way to one peer."""
 
     peer: int
+    ended: bool
+    """Whether the peer has gone. Whoever watches its process decides what that means; messages to it go nowhere."""
 
     @abstractmethod
     def post(self, message: bytes) -> None:
@@ -21,7 +23,7 @@ class Link(ABC):
 
     @abstractmethod
     def receive(self) -> bytes | None:
-        """The next message from the peer, or None."""
+        """The next message from the peer; None if there is none, now or ever (see `ended`)."""
 
     @abstractmethod
     def flush(self) -> int:
@@ -39,22 +41,36 @@ class UrpcLink(Link):
     def __init__(self, peer: int, channel: urpc.Channel) -> None:
         self.peer = peer
         self.channel = channel
+        self.ended = False
         self._waiting: deque[bytes] = deque()
-        self.receive = channel.try_receive  # type: ignore[method-assign]  # the channel's own method: no call in between
 
     def post(self, message: bytes) -> None:  # noqa: D102  # as in Link
-        if self._waiting or not self.channel.try_send(message):
-            self._waiting.append(message)
+        try:
+            if self._waiting or not self.channel.try_send(message):
+                self._waiting.append(message)
+        except urpc.Closed:
+            self._end()
 
     def receive(self) -> bytes | None:  # noqa: D102  # as in Link
-        return self.channel.try_receive()
+        try:
+            return self.channel.try_receive()
+        except urpc.Closed:
+            self._end()
+            return None
 
     def flush(self) -> int:  # noqa: D102  # as in Link
         waiting = self._waiting
-        while waiting and self.channel.try_send(waiting[0]):
-            waiting.popleft()
+        try:
+            while waiting and self.channel.try_send(waiting[0]):
+                waiting.popleft()
+        except urpc.Closed:
+            self._end()
         return len(waiting)
 
     @property
     def backlog(self) -> int:  # noqa: D102  # as in Link
         return len(self._waiting)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._waiting.clear()

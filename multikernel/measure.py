@@ -1,7 +1,7 @@
 """What messages between two kernels cost, measured over the channel that they use.
 
-One kernel answers (`answer`) while the other measures (`cost`). Three things are measured: the round trip of one message, what a
-send keeps the sender busy, and what a receive keeps the receiver busy; DESIGN's cost model of trees is made of the last two.
+One kernel answers (`receiving`) while the other measures (`sending`). Three things are measured: the round trip of one message, what a
+send keeps the sender busy, and what a receive keeps the receiver busy; the cost of a tree is made of the last two.
 
 Samples in which the kernel was interrupted (timer tick, another process) say nothing of the channel and are left out: those over
 `INTERRUPTED` times the median. How many were left out is reported.
@@ -11,6 +11,9 @@ import math
 from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
+
+from multikernel import urpc
+from multikernel.messages import Sending
 
 INTERRUPTED = 8
 """A sample this many times the median was interrupted."""
@@ -39,3 +42,16 @@ def statistics(samples: Sequence[int]) -> Statistics:
     avg = sum(kept) / len(kept)
     variance = sum((sample - avg) ** 2 for sample in kept) / len(kept)
     return Statistics(round(avg), round(math.sqrt(variance)), min(kept), max(kept), len(kept), len(samples) - len(kept))
+
+
+def sending(channel: urpc.Channel, rounds: int, burst: int) -> Sending:
+    """Measure what messages to the peer of a channel cost; the peer calls `receiving` with the same numbers."""
+    trips = statistics(channel.ping(rounds, TIMEOUT))
+    send = round(median(channel.measure_send(burst, TIMEOUT)))
+    return Sending(trips.avg, trips.stddev, trips.min, trips.max, send, trips.samples, trips.interrupted)
+
+
+def receiving(channel: urpc.Channel, rounds: int, burst: int) -> int:
+    """Answer the measurement of the peer, and measure the median time that a receive keeps us busy, in ps."""
+    channel.echo(rounds, TIMEOUT)
+    return round(median(channel.measure_receive(burst, TIMEOUT)))

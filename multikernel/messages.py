@@ -40,7 +40,7 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Echo(Struct, frozen=True, array_like=True, tag=2):
-    """Get ready to answer `peer`'s measurement; replied to before the measurement and again after it."""
+    """Answer `peer`'s measurement. Replied to once ready, and again after it with the median cost of a receive, in ps."""
 
     call: int
     peer: int
@@ -49,7 +49,7 @@ class Echo(Struct, frozen=True, array_like=True, tag=2):
 
 
 class Measure(Struct, frozen=True, array_like=True, tag=3):
-    """Measure the cost of messages to `peer`, which echoes. Answered with a `Cost`."""
+    """Measure the cost of messages to `peer`, which echoes. Answered with the `Sending`."""
 
     call: int
     peer: int
@@ -136,10 +136,10 @@ class Ended(Struct, frozen=True, array_like=True, tag=23):
 Reply = Done | Failed | Ended
 
 
-class Cost(Struct, frozen=True):
-    """What messages from one core to another cost, measured from the sender's end; all times in picoseconds.
+class Sending(Struct, frozen=True):
+    """What a sender measured, in ps: the round trip's statistics, and the median time that a send keeps it busy.
 
-    `samples` round trips counted, `interrupted` ones were left out.
+    `samples` round trips were counted; `interrupted` ones were left out.
     """
 
     avg: int
@@ -147,9 +147,15 @@ class Cost(Struct, frozen=True):
     min: int
     max: int
     send: int
-    receive: int
     samples: int
     interrupted: int
+
+
+class Cost(Struct, frozen=True):
+    """What messages from one core to another cost: what the sender measured, and how long a receive keeps the receiver busy."""
+
+    sending: Sending
+    receive: int
 
 
 class Observation(Struct, frozen=True):

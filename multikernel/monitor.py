@@ -98,10 +98,10 @@ class Monitor:
                 self._done(call, os.getpid())
             case Echo(call, peer, rounds, burst):
                 self._done(call, None)
-                measure.answer(self._channel(peer), rounds, burst)
-                self._done(call, None)
+                self._kernel.flush()  # the measurement starts when this arrives, and from here on we only echo
+                self._done(call, measure.receiving(self._channel(peer), rounds, burst))
             case Measure(call, peer, rounds, burst):
-                self._done(call, measure.cost(self._channel(peer), rounds, burst))
+                self._done(call, measure.sending(self._channel(peer), rounds, burst))
             case Route(call, position):
                 self._group = Group(position, self._send, self._deliver)
                 self._done(call, None)

@@ -17,8 +17,9 @@ def measured(costs: Mapping[tuple[int, int], Cost]) -> list[FactJson]:
     """Say what messages cost: `message_rtt/6` and `message_cost/4` for every pair."""
     facts = []
     for (sender, receiver), cost in costs.items():
-        facts.append(fact("message_rtt", sender, receiver, cost.avg, cost.stddev, cost.min, cost.max))
-        facts.append(fact("message_cost", sender, receiver, cost.send, cost.receive))
+        trip = cost.sending
+        facts.append(fact("message_rtt", sender, receiver, trip.avg, trip.stddev, trip.min, trip.max))
+        facts.append(fact("message_cost", sender, receiver, trip.send, cost.receive))
     return facts
 
 

@@ -112,7 +112,7 @@ def kernels(plans: tuple[KernelPlan, ...]) -> RenderableType:
 def latencies(rows: tuple[CostRow, ...]) -> RenderableType:
     """Show round trips between all cores as a heat map."""
     cores = sorted({row.sender for row in rows})
-    average = {(row.sender, row.receiver): row.cost.avg for row in rows}
+    average = {(row.sender, row.receiver): row.cost.sending.avg for row in rows}
     low, high = min(average.values()), max(average.values())
     if len(cores) > WIDEST_MATRIX:
         return Text(

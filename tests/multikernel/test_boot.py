@@ -149,10 +149,10 @@ def test_costs_are_measured_between_all_pairs(multikernel: Multikernel) -> None:
     assert set(costs) == {(a, b) for a in multikernel.cores for b in multikernel.cores if a != b}
     assert seen[-1] == (len(costs), len(costs))
     for cost in costs.values():
-        assert 0 < cost.min <= cost.avg <= cost.max
-        assert cost.send > 0
+        assert 0 < cost.sending.min <= cost.sending.avg <= cost.sending.max
+        assert cost.sending.send > 0
         assert cost.receive > 0
-        assert cost.samples + cost.interrupted == 30
+        assert cost.sending.samples + cost.sending.interrupted == 30
 
 
 def test_messages_go_round_the_dispatchers(multikernel: Multikernel) -> None:
