@@ -1,0 +1,5 @@
+"""`python -m skb`."""
+
+from skb.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""The command `skb`."""
+
+from skb.cli.main import main
+
+__all__ = ["main"]

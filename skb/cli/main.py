@@ -1,0 +1,213 @@
+"""The commands: each asks the service, or is it, and shows the answer to a person or, with --json, to a program."""
+
+import os
+import sys
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from skb.cli import show
+from skb.cli.serve import serve as run_service
+from skb.client import Client, SkbError
+from skb.client.exchange import URL
+from skb.errors import ServiceError
+
+app = typer.Typer(
+    help="The System Knowledge Base: what this machine is, and what follows from it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Url = Annotated[str, typer.Option("--url", envvar="SKB_URL", help="Where the service is.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def main() -> None:
+    """Run the command line. What goes wrong ends in one message on standard error: status 1, or 2 for the command line itself."""
+    try:
+        app()
+    except (SkbError, ServiceError, OSError) as error:
+        print(f"skb: {error}", file=sys.stderr)  # noqa: T201  # this is the terminal
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Know this machine: ask, run, teach."""
+    if version:
+        typer.echo(distribution_version("multikernel-skb"))
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; a loopback one.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 7411,
+    data: Annotated[Path | None, typer.Option(help="Folder of the facts. Default: ~/.local/share/skb.")] = None,
+    probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")] = True,
+) -> None:
+    """Run the service. It is ready when it says so; Ctrl-C ends it."""
+    run_service(host, port, data or default_data(), probe=probe)
+
+
+def default_data() -> Path:
+    """Give the folder of the facts where none is named: by the XDG base directory specification."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
+
+
+@app.command()
+def probe(json: Json = False) -> None:
+    """Probe this machine, without a service, and print the facts. What could not be read is said on standard error."""
+    from probes.fact import to_json  # noqa: PLC0415  # decoders are loaded where they are used
+    from probes.machine import live, survey  # noqa: PLC0415
+
+    found = survey(live())
+    for problem in found.problems:
+        typer.echo(f"skb: {problem.place}: {problem.cause}; {problem.remedy}", err=True)
+    if json:
+        for fact in found.facts:
+            _write_json(to_json(fact), indent=0)
+    else:
+        show.probed([to_json(fact) for fact in found.facts], Console())
+
+
+@app.command()
+def facts(
+    name: Annotated[str | None, typer.Argument(help="A fact; without, all are listed.")] = None,
+    where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """List the facts that are declared, or the rows of one."""
+    with Client(url) as client:
+        if name is None:
+            predicates = client.facts()
+            _print(predicates, json, lambda: show.predicates(predicates))
+        else:
+            filters = dict(_pair(text) for text in where or [])
+            rows = client.rows(name, **filters)
+            _print(rows, json, lambda: show.table(rows, name))
+
+
+@app.command()
+def query(
+    goal: Annotated[str, typer.Argument(help="A Prolog goal over the facts and rules.")],
+    param: Annotated[list[str] | None, typer.Option(help="Variable=value, the value in JSON; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
+    timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that the goal may take.")] = 10_000,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Solve a Prolog goal. Exits with 1 if it has no solution."""
+    params = {name: _value(text) for name, text in map(_pair, param or [])}
+    with Client(url) as client:
+        answer = client.query(goal, params, limit, timeout_ms)
+    _print(answer, json, lambda: show.answer(answer))
+    if not answer.solutions:
+        raise typer.Exit(1)
+
+
+@app.command()
+def place(
+    traffic: Annotated[Path, typer.Argument(help="CSV: messages from dispatcher (row) to dispatcher (column).")],
+    cores: Annotated[str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")] = None,
+    avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
+    max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Find cores for dispatchers so that their traffic travels least."""
+    matrix = _matrix(traffic)
+    with Client(url) as client:
+        placement = client.place(
+            len(matrix),
+            matrix,
+            cores=_cores(cores) if cores else None,
+            avoid=_cores(avoid),
+            max_per_core=max_per_core,
+            seconds=seconds,
+        )
+    _print(placement, json, lambda: show.placement(placement))
+
+
+@app.command()
+def tree(
+    root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
+    cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Find the broadcast tree by which the last core has received soonest."""
+    with Client(url) as client:
+        found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
+    _print(found, json, lambda: show.tree(found))
+
+
+@app.command()
+def topology(url: Url = URL, json: Json = False) -> None:
+    """Show the machine as a tree: packages, caches, nodes, cores, PCI devices."""
+    with Client(url) as client:
+        if json:
+            _write_json(client.topology())
+        else:
+            typer.echo(client.topology_text().rstrip())
+
+
+def _print(answer: Any, json: bool, picture: Any) -> None:
+    if json:
+        _write_json(answer)
+    else:
+        Console().print(picture())
+
+
+def _write_json(value: object, indent: int = 2) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=indent) + b"\n")
+    sys.stdout.flush()
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r}: write it as name=value")
+    return name, value
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text  # a bare word stands for itself
+
+
+def _cores(text: str) -> list[int]:
+    """Read a list of cores as Linux writes them: 0-3,8."""
+    cores: list[int] = []
+    for part in filter(None, text.split(",")):
+        low, _, high = part.partition("-")
+        if not low.isdecimal() or (high and not high.isdecimal()):
+            raise typer.BadParameter(f"{text!r}: write cores like 0-3,8")
+        cores.extend(range(int(low), int(high or low) + 1))
+    return cores
+
+
+def _matrix(path: Path) -> list[list[int]]:
+    """Read a square matrix of integers from CSV."""
+    rows: list[list[int]] = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append([int(cell) for cell in line.replace(";", ",").split(",")])
+            except ValueError as error:
+                raise typer.BadParameter(f"{path}, line {number}: {error}; rows are integers with commas between") from error
+    if any(len(row) != len(rows) for row in rows) or not rows:
+        raise typer.BadParameter(f"{path} has {len(rows)} rows of {[len(row) for row in rows]} numbers; a square is needed")
+    return rows

@@ -1,0 +1,105 @@
+"""Running the service: its socket, its log, its probes, its end."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from skb.api.app import make_app
+from skb.errors import StartFailed
+from skb.knowledge import Knowledge
+from skb.machines import probe_local
+from skb.store import Store
+
+log = structlog.get_logger()
+
+
+def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
+    """Run the service until it is told to stop (SIGINT, SIGTERM). Raises StartFailed if it cannot start."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    listener = _listen(host, port)
+    failure: list[StartFailed] = []
+
+    @asynccontextmanager
+    async def knowledge() -> AsyncIterator[Knowledge]:
+        try:
+            with Store(data) as store:
+                known = Knowledge(store)
+                try:
+                    await known.open()
+                    if probe:
+                        await _probe(known)
+                    yield known
+                finally:
+                    await known.close()
+        except StartFailed as error:
+            failure.append(error)
+            raise
+
+    config = uvicorn.Config(
+        make_app(knowledge), loop="uvloop", http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = _Server(config, f"http://{_printed(host)}:{listener.getsockname()[1]}")
+    with listener:
+        asyncio.run(server.serve(sockets=[listener]), loop_factory=config.get_loop_factory())
+    if failure:
+        raise failure[0]
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it is ready."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(f"SKB ready at {self._url}", flush=True)  # noqa: T201  # what whoever started us waits for
+
+
+async def _probe(known: Knowledge) -> None:
+    facts, problems = await probe_local()
+    for words in problems:
+        log.warning("not read", what=words)
+    revision = await known.survey(facts)
+    log.info("probed", facts=len(facts), revision=revision)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything else is started, so that a port in use costs nothing."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        raise StartFailed(f"--host {host}: give an address of this machine's loopback, like 127.0.0.1") from None
+    if not address.is_loopback:
+        raise StartFailed(
+            f"--host {host}: whoever reaches the service may ask and write; it has no tokens yet and listens on loopback only. "
+            "Use 127.0.0.1, and a tunnel (ssh -L) from elsewhere"
+        )
+    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((str(address), port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise StartFailed(
+            f"port {port} of {host} cannot be had: {error.strerror}; is a service running there already? Choose another with --port"
+        ) from error
+    return listener
+
+
+def _printed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
