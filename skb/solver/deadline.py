@@ -31,7 +31,7 @@ class Deadline:
         return Deadline(now, now + max(0.0, self.end - now) * part)
 
     def passed(self) -> bool:
-        """Is the time up."""
+        """Tell whether the time is up."""
         return time.monotonic() >= self.end
 
     def elapsed(self) -> float:

@@ -8,6 +8,8 @@ room for all of them, which is what makes the bound of a symmetric machine cheap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skb.solver.deadline import Deadline
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -23,8 +25,11 @@ class Linear:
     column_price: tuple[int, ...]
 
 
-def assign(cost: Sequence[Sequence[int]], room: Sequence[int]) -> Linear:
-    """Assign every row of `cost` to a column, at most `room[j]` rows to column j; the rooms must suffice."""
+def assign(cost: Sequence[Sequence[int]], room: Sequence[int], deadline: Deadline) -> Linear | None:
+    """Assign every row of `cost` to a column, at most `room[j]` rows to column j; the rooms must suffice.
+
+    Returns None if the deadline passes before that is done.
+    """
     columns = range(len(room))
     row_price = [0] * len(cost)
     column_price = [0] * len(room)
@@ -32,6 +37,8 @@ def assign(cost: Sequence[Sequence[int]], room: Sequence[int]) -> Linear:
     held: list[list[int]] = [[] for _ in columns]
 
     for start in range(len(cost)):
+        if deadline.passed():
+            return None
         # Grow a tree of cheapest alternating paths from the row `start` until it reaches a column with room.
         reached = {start: 0}  # row -> length of the path to it
         newest = [start]

@@ -71,7 +71,11 @@ class _Search:
         fixed = self._fixed_cost(placed)
         if matrix is None:  # no time left to finish it
             return Expansion([branch], None)
-        linear = assign(matrix, [sum(problem.room - load[k] for k in group) for group in groups])
+        room = [sum(problem.room - load[k] for k in group) for group in groups]
+        linear = assign(matrix, room, self._deadline)
+        if linear is None:
+            bound = problem.rounded(fixed + sum(map(min, matrix)))
+            return Expansion([branch._replace(bound=max(branch.bound, bound))], None)
         bound = max(branch.bound, problem.rounded(fixed + linear.total))
         if bound >= limit:
             return Expansion([], None)
