@@ -2,16 +2,15 @@
 
 Cores belong together below a threshold if a chain of messages cheaper than it connects them. All thresholds worth
 trying lie in the gaps between the costs of a minimum spanning tree, and the wide gaps (by ratio: 40 to 100 matters,
-1000 to 1060 does not) are the walls of caches, packages and nodes.
+1000 to 1060 does not; see `levels`) are the walls of caches, packages and nodes.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
+from skb.solver.levels import walls
 from skb.solver.matrix import Matrix
 
 MOST_LEVELS = 6
-WALL = 1.12  # dearer by this factor is beyond a wall; measured figures within one part scatter by less
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,7 @@ class Clustering:
 def clusterings(total: Matrix) -> list[Clustering]:
     """Return the partitions that the widest gaps in the costs suggest, from coarse to fine."""
     edges = _spanning_edges(total)
-    costs = sorted(cost for cost, _, _ in edges)
-    gaps = sorted(((dear + 1) / (cheap + 1), dear) for cheap, dear in pairwise(costs) if dear > WALL * cheap)
+    gaps = sorted(walls(cost for cost, _, _ in edges), key=lambda wall: (wall[1] + 1) / (wall[0] + 1))
     thresholds = sorted((dear for _, dear in gaps[-MOST_LEVELS:]), reverse=True)
     return [_connected(len(total), [(a, b) for cost, a, b in edges if cost < threshold]) for threshold in thresholds]
 

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
+from skb.solver.levels import lowered
 from skb.solver.matrix import checked
+from skb.solver.placement_problem import Problem
 from skb.solver.placement_problem import problem as working_form
 from skb.solver.placement_proof import prove_placement
 from skb.solver.placement_search import construct, improve
+from skb.solver.symmetry import symmetry
 
 PROVABLE = 20  # dispatchers; beyond, seldom more can be proved than the first bound, and finding gets most of the time
 
@@ -74,14 +77,16 @@ def place(
     if not all_traffic:
         return Placement((), 0, 0, "optimal", deadline.elapsed())
 
-    problem = working_form(
-        all_traffic,
-        tuple(tuple(all_distances[i][j] for j in usable) for i in usable),
-        min(max_per_core, len(all_traffic)),
-    )
+    distances = tuple(tuple(all_distances[i][j] for j in usable) for i in usable)
+    room = min(max_per_core, len(all_traffic))
+    problem = working_form(all_traffic, distances, room)
     start = construct(problem, deadline)
     best = improve(problem, start, deadline.share(0.5 if len(all_traffic) <= PROVABLE else 0.8))
-    proof = prove_placement(problem, problem.cost(best), deadline)
+    levels = lowered(distances)
+    floor = 0
+    if levels != distances and len(set(symmetry(levels).twins())) < len(levels):
+        floor = _proven(working_form(all_traffic, levels, room), best, deadline.share(0.5)) * problem.scale
+    proof = prove_placement(problem, problem.cost(best), floor, deadline)
     assignment = best if proof.solution is None else proof.solution
     return Placement(
         assignment=tuple(usable[core] for core in assignment),
@@ -90,3 +95,9 @@ def place(
         status="optimal" if proof.bound >= proof.cost else "feasible",
         seconds=deadline.elapsed(),
     )
+
+
+def _proven(problem: Problem, known: Sequence[int], deadline: Deadline) -> int:
+    """Return a cost that no placement undercuts, given one that is known."""
+    proof = prove_placement(problem, problem.cost(known), 0, deadline)
+    return -(-proof.bound // problem.scale)

@@ -27,9 +27,11 @@ class _Partial(NamedTuple):
     barred: tuple[frozenset[int], ...]  # cores that a dispatcher need not try
 
 
-def prove_placement(problem: Problem, cost: int, deadline: Deadline) -> Proof[tuple[int, ...]]:
-    """Look for a placement that costs less than `cost`; say what no placement can undercut."""
-    return _Search(problem, deadline).run(cost)
+def prove_placement(problem: Problem, cost: int, floor: int, deadline: Deadline) -> Proof[tuple[int, ...]]:
+    """Look for a placement that costs less than `cost`; say what none can undercut, as is known of `floor`."""
+    if floor >= cost or deadline.passed():
+        return Proof(cost, None, min(floor, cost))
+    return _Search(problem, deadline).run(cost, floor)
 
 
 class _Search:
@@ -45,14 +47,12 @@ class _Search:
         self._nearest: list[list[tuple[int, int]]] = []
         self._forbidden = 1 + sum(map(sum, problem.traffic)) * max(map(max, problem.distance), default=0)
 
-    def run(self, cost: int) -> Proof[tuple[int, ...]]:
-        if self._deadline.passed():
-            return Proof(cost, None, 0)
+    def run(self, cost: int, floor: int) -> Proof[tuple[int, ...]]:
         self._cores = symmetry(self._problem.distance)
         self._nearest = [sorted(zip(away, self._problem.cores, strict=True)) for away in self._problem.distance]
         nothing = frozenset[int]()
         count = len(self._problem.traffic)
-        start = Branch(0, 0, _Partial((-1,) * count, (nothing,) * count))
+        start = Branch(floor, 0, _Partial((-1,) * count, (nothing,) * count))
         return prove(start, self._expand, cost, self._deadline)
 
     def _expand(self, branch: Branch[_Partial], limit: int) -> Expansion[_Partial, tuple[int, ...]]:

@@ -14,7 +14,7 @@ from skb.solver.deadline import Deadline
 from skb.solver.placement_problem import Problem
 
 PATIENCE = 25  # times the square of the number of dispatchers: steps without a better placement before it is content
-DETOUR = 25  # steps per dispatcher without a better placement before it starts again beside the best
+DETOUR = 10  # steps per dispatcher without a better placement before it starts again beside the best
 
 
 def construct(problem: Problem, deadline: Deadline) -> list[int]:
@@ -172,7 +172,7 @@ class _Search:
         """Disturb some dispatchers, a different number each time: move one to a core with room, or exchange two."""
         changed = list(assignment)
         vacant = [k for k in self._problem.cores if assignment.count(k) < self._problem.room]
-        chosen = self._random.sample(range(len(changed)), self._random.randint(2, max(2, len(changed) // 2)))
+        chosen = self._random.sample(range(len(changed)), self._random.randint(2, len(changed)))
         for a, b in itertools.pairwise(chosen):
             if vacant and self._random.random() < len(vacant) / len(self._problem.distance):
                 index = self._random.randrange(len(vacant))

@@ -23,22 +23,25 @@ class _Schedule(NamedTuple):
 
 
 def prove_tree(network: Network, cost: int, floor: int, deadline: Deadline) -> Proof[tuple[int, ...]]:
-    """Look for a tree that costs less than `cost`; say what no tree can undercut. `floor` is known to be a bound."""
-    return _Search(network).run(cost, floor, deadline)
+    """Look for a tree that costs less than `cost`; say what none can undercut, as is known of `floor`."""
+    if floor >= cost or deadline.passed():
+        return Proof(cost, None, min(floor, cost))
+    return _Search(network, deadline).run(cost, floor)
 
 
 class _Search:
     """The parts of a search that do not change from node to node."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, deadline: Deadline) -> None:
         self._network = network
+        self._deadline = deadline
         self._symmetry = symmetry(network.send, network.receive)
 
-    def run(self, cost: int, floor: int, deadline: Deadline) -> Proof[tuple[int, ...]]:
+    def run(self, cost: int, floor: int) -> Proof[tuple[int, ...]]:
         root = self._network.root
         parents = tuple(-1 if core == root else -2 for core in range(self._network.size))
         start = Branch(floor, 0, _Schedule(((0, root),), parents, 0))
-        return prove(start, self._expand, cost, deadline)
+        return prove(start, self._expand, cost, self._deadline)
 
     def _expand(self, branch: Branch[_Schedule], limit: int) -> Expansion[_Schedule, tuple[int, ...]]:
         network, (free, parents, last) = self._network, branch.part
@@ -59,6 +62,8 @@ class _Search:
                 found = latest, chosen
         branches = []
         for depth, schedule in successors:
+            if self._deadline.passed():
+                return Expansion([branch], found)
             bound = max(branch.bound, self._bound(schedule, limit))
             if bound < limit:
                 branches.append(Branch(bound, depth, schedule))
