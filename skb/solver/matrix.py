@@ -1,0 +1,35 @@
+"""Square matrices of non-negative integers, checked once at the door so that nothing behind it has to.
+
+Plain tuples of tuples, no NumPy: the matrices have at most a few hundred rows, the inner loops walk one row at a
+time, and the service must start where nothing but Python is installed.
+"""
+
+from collections.abc import Sequence
+
+from skb.solver.errors import SolverError
+
+Matrix = tuple[tuple[int, ...], ...]
+
+
+def checked(name: str, rows: Sequence[Sequence[int]]) -> Matrix:
+    """Return `rows` as a matrix, or say which entry of the argument `name` is wrong."""
+    size = len(rows)
+    for i, row in enumerate(rows):
+        if len(row) != size:
+            raise SolverError(
+                f"{name}[{i}] has {len(row)} entries where the matrix has {size} rows; give a square matrix"
+            )
+        for j, value in enumerate(row):
+            if type(value) is not int or value < 0:  # a bool is refused: truth values are no costs
+                raise SolverError(f"{name}[{i}][{j}] is {value!r}; give integers from 0")
+    return tuple(tuple(row) for row in rows)
+
+
+def transposed(matrix: Matrix) -> Matrix:
+    """Return the matrix with rows and columns exchanged."""
+    return tuple(zip(*matrix, strict=True))
+
+
+def added(a: Matrix, b: Matrix) -> Matrix:
+    """Return the sum, entry by entry."""
+    return tuple(tuple(x + y for x, y in zip(p, q, strict=True)) for p, q in zip(a, b, strict=True))
