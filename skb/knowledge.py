@@ -5,6 +5,7 @@ A write is validated, appended to the log, applied by the engine, acknowledged w
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -88,10 +89,10 @@ class Knowledge:
                     f"the latest revision is {self._store.revision}, not {if_revision}; read again, then write again"
                 )
             revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
-            try:
+            with suppress(
+                EngineFailed, LimitExceeded
+            ):  # it is in the log, which the next engine replays before it answers anyone
                 await self._engine.ask(_call("write", retracted, asserted), seconds=120)
-            except (EngineFailed, LimitExceeded):
-                pass  # it is in the log, which the next engine replays before it answers anyone
         return revision
 
     async def survey(self, facts: list[dict[str, Any]]) -> int:
@@ -108,7 +109,9 @@ class Knowledge:
             known |= {_frozen({"name": name, "args": row}) for row in rows}
         probed = self._probed()
         by_hand = {self.vocabulary.key(_thawed(row)) for row in known - probed.keys()}
-        asserts = [fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand]
+        asserts = [
+            fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand
+        ]
         retracts = [fact for row, fact in probed.items() if row in known and row not in wanted]
         if not asserts and not retracts:
             return self.revision
@@ -141,7 +144,8 @@ class Knowledge:
             if given not in names:
                 raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
         arguments = [
-            _parse(field.type, field.name, filters[field.name]) if field.name in filters else _ANY for field in declaration.fields
+            _parse(field.type, field.name, filters[field.name]) if field.name in filters else _ANY
+            for field in declaration.fields
         ]
         rows, more = await self._engine.ask(_call("rows", name, arguments, limit, offset))
         return Rows([dict(zip(names, row, strict=True)) for row in rows], more == "true", self.revision)
@@ -153,7 +157,13 @@ class Knowledge:
         revision = self.revision
         seconds = timeout_ms / 1000
         request = _call(
-            "solve", {"string": goal}, [[name, value] for name, value in params.items()], limit, offset, seconds, inferences
+            "solve",
+            {"string": goal},
+            [[name, value] for name, value in params.items()],
+            limit,
+            offset,
+            seconds,
+            inferences,
         )
         names, rows, more, used = await self._engine.ask(request, seconds=seconds)
         return Answers([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision, used)
@@ -183,18 +193,14 @@ def _thawed(row: str) -> dict[str, Any]:
 def _parse(type_: Any, field: str, text: str) -> Any:
     """Read a field's value from a URL: an integer, a name, or `0000:00:1f.3`."""
     candidates: list[Any] = [text]
-    try:
+    with suppress(ValueError):
         candidates.insert(0, int(text, 0))
-    except ValueError:
-        pass
     if type_ == "addr":
-        try:
+        with suppress(ValueError):
             segment, bus, rest = text.split(":")
             device, function = rest.split(".")
             parts = [int(part, 16) for part in (segment, bus, device, function)]
             candidates.insert(0, {"f": "addr", "args": parts})
-        except ValueError:
-            pass
     for value in candidates:
         if fits(type_, value):
             return to_term(type_, value)

@@ -33,7 +33,9 @@ async def probe_local() -> tuple[list[dict[str, Any]], list[str]]:
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise StartFailed(f"probing this machine took over {PROBE_SECONDS:g} s; start with --no-probe to do without") from None
+        raise StartFailed(
+            f"probing this machine took over {PROBE_SECONDS:g} s; start with --no-probe to do without"
+        ) from None
     if process.returncode != 0:
         last = words.decode(errors="replace").strip().splitlines()[-1:]
         raise StartFailed(f"probing this machine failed: {''.join(last)}; start with --no-probe to do without")
@@ -43,13 +45,15 @@ async def probe_local() -> tuple[list[dict[str, Any]], list[str]]:
 
 def main() -> None:
     """Probe, and print facts and problems as one JSON document."""
-    from probes.fact import to_json  # noqa: PLC0415  # the service imports this module, and has no use for decoders
-    from probes.machine import live, survey  # noqa: PLC0415
+    from probes.fact import to_json  # the service imports this module, and has no use for decoders
+    from probes.machine import live, survey
 
     die_with_parent(int(sys.argv[1]))
     found = survey(live())
     problems = [f"{problem.place}: {problem.cause}; {problem.remedy}" for problem in found.problems]
-    sys.stdout.buffer.write(msgspec.json.encode({"facts": [to_json(fact) for fact in found.facts], "problems": problems}))
+    sys.stdout.buffer.write(
+        msgspec.json.encode({"facts": [to_json(fact) for fact in found.facts], "problems": problems})
+    )
 
 
 if __name__ == "__main__":

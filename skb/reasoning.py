@@ -35,8 +35,12 @@ class Reasoner:
         cores = await self._cores(request.cores)
         if unknown := set(request.avoid) - set(cores):
             raise InvalidRequest(f"avoid names cores {sorted(unknown)}, which are not among the cores {_short(cores)}")
-        if len(request.traffic) != request.dispatchers or any(len(row) != request.dispatchers for row in request.traffic):
-            raise InvalidRequest(f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher")
+        if len(request.traffic) != request.dispatchers or any(
+            len(row) != request.dispatchers for row in request.traffic
+        ):
+            raise InvalidRequest(
+                f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher"
+            )
         revision = self._knowledge.revision
         distance, source = await self._knowledge.rule("core_distance", cores)
         answer = await self._solve(
@@ -102,11 +106,13 @@ class Reasoner:
             raise InvalidRequest(str(error)) from error
         except BrokenProcessPool:
             self._pool = _pool()
-            raise EngineFailed("the solver's process ended while it worked on this; it is replaced, ask again") from None
+            raise EngineFailed(
+                "the solver's process ended while it worked on this; it is replaced, ask again"
+            ) from None
 
     def close(self) -> None:
         """End the solver's process."""
-        for process in (self._pool._processes or {}).values():  # noqa: SLF001  # there is no public way to stop a task that runs
+        for process in (self._pool._processes or {}).values():  # there is no public way to stop a task that runs
             process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
 

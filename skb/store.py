@@ -74,12 +74,14 @@ class Store:
                     "use that version, or choose another folder with --data"
                 )
             database.execute(
-                "CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, time REAL NOT NULL, origin TEXT NOT NULL, retracts BLOB NOT NULL, "
-                "asserts BLOB NOT NULL) STRICT"
+                "CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, time REAL NOT NULL, "
+                "origin TEXT NOT NULL, retracts BLOB NOT NULL, asserts BLOB NOT NULL) STRICT"
             )
             database.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.Error as error:
-            raise StartFailed(f"{path} cannot be opened: {error}; mend or remove it, or choose another folder with --data") from error
+            raise StartFailed(
+                f"{path} cannot be opened: {error}; mend or remove it, or choose another folder with --data"
+            ) from error
         return database
 
     def append(self, origin: str, retracts: list[Any], asserts: list[Any]) -> int:
@@ -87,10 +89,18 @@ class Store:
         try:
             self._database.execute(
                 "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
-                (self.revision + 1, time.time(), origin, msgspec.msgpack.encode(retracts), msgspec.msgpack.encode(asserts)),
+                (
+                    self.revision + 1,
+                    time.time(),
+                    origin,
+                    msgspec.msgpack.encode(retracts),
+                    msgspec.msgpack.encode(asserts),
+                ),
             )
         except sqlite3.Error as error:
-            raise StorageFailed(f"the facts could not be written ({error}); nothing was changed. Make room, then write again") from error
+            raise StorageFailed(
+                f"the facts could not be written ({error}); nothing was changed. Make room, then write again"
+            ) from error
         self.revision += 1
         return self.revision
 

@@ -83,7 +83,9 @@ class Vocabulary:
         """Give what identifies the row that a fact is, as text."""
         declaration = self.declaration(fact["name"])
         values = [
-            value for field, value in zip(declaration.fields, fact["args"], strict=True) if field.name in declaration.key
+            value
+            for field, value in zip(declaration.fields, fact["args"], strict=True)
+            if field.name in declaration.key
         ]
         return msgspec.json.encode([declaration.name, values], order="sorted").decode()
 

@@ -10,11 +10,11 @@ from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from skb import topology as picture
 from skb.api import models, problems
 from skb.errors import InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
-from skb.topology import json_tree, text_tree
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
@@ -30,7 +30,7 @@ class BodyLimit:
         self._app = app
         self._most = most
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -178,8 +178,8 @@ def _reasoning_routes(app: FastAPI) -> None:
     async def topology(knowledge: Known, format: Literal["json", "text"] = "json") -> Response | dict[str, Any]:  # noqa: A002  # the parameter's name in the API
         """Give the machine as a tree: packages, caches, nodes, cores, PCI devices."""
         (term,) = await knowledge.rule("topology")
-        tree = json_tree(term)
-        return PlainTextResponse(text_tree(tree)) if format == "text" else tree
+        machine = picture.tree(term)
+        return PlainTextResponse(picture.text(machine)) if format == "text" else machine
 
     @app.post("/v1/placement", tags=["reasoning"])
     async def placement(body: models.PlacementRequest, reasoner: Reasoning) -> models.Placement:

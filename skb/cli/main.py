@@ -51,7 +51,9 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; a loopback one.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 7411,
     data: Annotated[Path | None, typer.Option(help="Folder of the facts. Default: ~/.local/share/skb.")] = None,
-    probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")] = True,
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")
+    ] = True,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
     run_service(host, port, data or default_data(), probe=probe)
@@ -65,8 +67,8 @@ def default_data() -> Path:
 @app.command()
 def probe(json: Json = False) -> None:
     """Probe this machine, without a service, and print the facts. What could not be read is said on standard error."""
-    from probes.fact import to_json  # noqa: PLC0415  # decoders are loaded where they are used
-    from probes.machine import live, survey  # noqa: PLC0415
+    from probes.fact import to_json  # decoders are loaded where they are used
+    from probes.machine import live, survey
 
     found = survey(live())
     for problem in found.problems:
@@ -117,7 +119,9 @@ def query(
 @app.command()
 def place(
     traffic: Annotated[Path, typer.Argument(help="CSV: messages from dispatcher (row) to dispatcher (column).")],
-    cores: Annotated[str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")] = None,
+    cores: Annotated[
+        str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")
+    ] = None,
     avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
     max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
@@ -207,7 +211,11 @@ def _matrix(path: Path) -> list[list[int]]:
             try:
                 rows.append([int(cell) for cell in line.replace(";", ",").split(",")])
             except ValueError as error:
-                raise typer.BadParameter(f"{path}, line {number}: {error}; rows are integers with commas between") from error
+                raise typer.BadParameter(
+                    f"{path}, line {number}: {error}; rows are integers with commas between"
+                ) from error
     if any(len(row) != len(rows) for row in rows) or not rows:
-        raise typer.BadParameter(f"{path} has {len(rows)} rows of {[len(row) for row in rows]} numbers; a square is needed")
+        raise typer.BadParameter(
+            f"{path} has {len(rows)} rows of {[len(row) for row in rows]} numbers; a square is needed"
+        )
     return rows

@@ -47,11 +47,16 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
             raise
 
     config = uvicorn.Config(
-        make_app(knowledge), loop="uvloop", http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=5
+        make_app(knowledge),
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
     server = _Server(config, f"http://{_printed(host)}:{listener.getsockname()[1]}")
-    with listener:
-        asyncio.run(server.serve(sockets=[listener]), loop_factory=config.get_loop_factory())
+    with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
     if failure:
         raise failure[0]
 

@@ -46,9 +46,7 @@ def predicates(declared: list[Predicate]) -> RenderableType:
     shown.add_column("fields")
     shown.add_column("meaning")
     for predicate in declared:
-        fields = Text(", ").join(
-            Text(field.name, style="underline" if field.key else "") for field in predicate.fields
-        )
+        fields = Text(", ").join(Text(field.name, style="underline" if field.key else "") for field in predicate.fields)
         shown.add_row(predicate.name, str(predicate.rows), fields, predicate.doc)
     return shown
 

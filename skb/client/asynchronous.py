@@ -51,7 +51,11 @@ class AsyncClient:
                     timeout=self._timeout + what.seconds,
                 )
             except httpx.TransportError as error:
-                if not what.idempotent or attempt == ATTEMPTS or isinstance(error, httpx.TimeoutException | httpx.ConnectError):
+                if (
+                    not what.idempotent
+                    or attempt == ATTEMPTS
+                    or isinstance(error, httpx.TimeoutException | httpx.ConnectError)
+                ):
                     raise exchange.unreachable(self.url, error) from error
                 attempt += 1
             else:

@@ -57,7 +57,9 @@ def unreachable(url: str, error: httpx.TransportError) -> SkbError:
     """Say that nobody answers, and what to do."""
     if isinstance(error, httpx.TimeoutException):
         return SkbUnreachable(f"the SKB at {url} did not answer in time; it may be busy, or stopped")
-    return SkbUnreachable(f"no SKB answers at {url} ({error}); start one with `skb serve`, or name another with SKB_URL or --url")
+    return SkbUnreachable(
+        f"no SKB answers at {url} ({error}); start one with `skb serve`, or name another with SKB_URL or --url"
+    )
 
 
 def _problem(response: httpx.Response) -> SkbProblem:
@@ -99,9 +101,7 @@ def update(assert_: Sequence[FactJson], retract: Sequence[FactJson], if_revision
     return Exchange("POST", "/v1/facts", Updated, body=body, seconds=60)
 
 
-def query(
-    goal: str, params: dict[str, Any] | None, limit: int | None, timeout_ms: int | None
-) -> Exchange[Answer]:
+def query(goal: str, params: dict[str, Any] | None, limit: int | None, timeout_ms: int | None) -> Exchange[Answer]:
     """Solve a goal."""
     body: dict[str, Any] = {"goal": goal, "params": params or {}}
     if limit is not None:

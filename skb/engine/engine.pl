@@ -90,9 +90,11 @@ keep_key(Key, Field-_, Value, Kept) :-
     ).
 
 page(All, Limit, Rows, More) :-
-    (   length(Rows, Limit),
-        append(Rows, [_|_], All)
-    ->  More = true
+    (   length(All, Count),
+        Count > Limit
+    ->  length(Rows, Limit),
+        append(Rows, _, All),
+        More = true
     ;   Rows = All,
         More = false
     ).
@@ -103,8 +105,7 @@ solve(Text, Params, Limit, Offset, Seconds, Inferences, answers(Names, Rows, Mor
     read_goal(Text, Goal, Bindings),
     bind(Params, Bindings, Free),
     check(Goal),
-    findall(Name, member(Name=_, Free), Names),
-    findall(Variable, member(_=Variable, Free), Row),
+    maplist([Name=Variable, Name, Variable]>>true, Free, Names, Row),
     Wanted is Limit + 1,
     statistics(inferences, Before),
     call_with_time_limit(Seconds,
@@ -121,11 +122,20 @@ solve(Text, Params, Limit, Offset, Seconds, Inferences, answers(Names, Rows, Mor
     ->  true
     ;   throw(engine(cyclic))
     ),
-    page(All, Limit, Rows, More).
+    page(All, Limit, Page, More),
+    copy_term(Page, Rows, _),
+    name_variables(Rows).
+
+%   Bind every variable to a term that the encoder writes as {"var": "_N"}.
+
+name_variables(Term) :-
+    term_variables(Term, Variables),
+    foldl([Variable, N0, N]>>( N is N0 + 1, Variable = '$encoded variable'(N) ), Variables, 0, _).
 
 read_goal(Text, Goal, Bindings) :-
+    stopped(Text, Stopped),
     setup_call_cleanup(
-        open_string(Text, Stream),
+        open_string(Stopped, Stream),
         ( read_term(Stream, Goal, [variable_names(Bindings), syntax_errors(error), module(query)]),
           read_term(Stream, Rest, [syntax_errors(error), module(query)]) ),
         close(Stream)),
@@ -134,6 +144,24 @@ read_goal(Text, Goal, Bindings) :-
     ;   Rest \== end_of_file
     ->  throw(engine(several))
     ;   true
+    ).
+
+%   Give a goal's text exactly one full stop, on the same line where that is not inside a comment, so that errors are reported where the
+%   user's text ends.
+
+stopped(Text, Stopped) :-
+    split_string(Text, "", " \t\r\n", [Trimmed]),
+    (   Trimmed == ""
+    ->  throw(engine(empty))
+    ;   true
+    ),
+    split_string(Text, "\n", "", Lines),
+    last(Lines, Last),
+    (   string_concat(_, ".", Trimmed)
+    ->  string_concat(Text, "\n", Stopped)
+    ;   sub_string(Last, _, _, _, "%")
+    ->  string_concat(Text, "\n.\n", Stopped)
+    ;   string_concat(Text, " .\n", Stopped)
     ).
 
 bind([], Bindings, Free) :-
@@ -203,9 +231,13 @@ explain(error(resource_error(What), _), memory, Detail, 0, 0) :-
 explain(error(permission_error(call, sandboxed, Goal), _), refused, Detail, 0, 0) :-
     indicator(Goal, PI),
     format(string(Detail), "~q is not allowed in a goal", [PI]).
-explain(error(existence_error(procedure, PI), _), procedure, Detail, 0, 0) :-
-    strip_module(PI, _, Plain),
-    format(string(Detail), "there is no predicate ~q", [Plain]).
+explain(error(existence_error(procedure, What), _), procedure, Detail, 0, 0) :-
+    strip_module(What, _, Plain),
+    (   Plain = _/_
+    ->  PI = Plain
+    ;   indicator(Plain, PI)
+    ),
+    format(string(Detail), "there is no predicate ~q", [PI]).
 
 indicator(Goal, Name/Arity) :-
     strip_module(Goal, _, Plain),

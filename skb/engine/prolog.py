@@ -21,14 +21,14 @@ class Prolog:
 
     def __init__(self) -> None:
         try:
-            from pyswip import core, prolog  # noqa: F401, PLC0415  # importing starts SWI-Prolog: only where it is wanted
+            from pyswip import core, prolog  # noqa: F401  # importing starts SWI-Prolog: only where it is wanted
         except BaseException as error:
             raise PrologMissing(
                 f"SWI-Prolog cannot be loaded ({type(error).__name__}: {error or 'its library was not found'}). "
                 "Install it (Debian: apt-get install swi-prolog-nox), then start again."
             ) from error
         try:
-            from skb.engine import _terms  # noqa: PLC0415  # needs the library that was just loaded
+            from skb.engine import _terms  # needs the library that was just loaded
         except ImportError as error:
             raise PrologMissing(
                 f"the engine's extension for SWI-Prolog cannot be loaded ({error}). Build it again: make setup, or reinstall."

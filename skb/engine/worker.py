@@ -42,8 +42,7 @@ def _receive(channel: socket.socket) -> bytes | None:
     header = channel.recv(4, socket.MSG_WAITALL)
     if len(header) < 4:
         return None
-    data = channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL)
-    return data
+    return channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class _Search:
 
     def __init__(self, problem: Problem, start: Sequence[int], seed: int) -> None:
         self._problem = problem
-        self._random = random.Random(seed)  # noqa: S311 -- variety is wanted, and the same each time; no secret
+        self._random = random.Random(seed)
         self._both = [
             [a + b for a, b in zip(row, column, strict=True)]
             for row, column in zip(problem.traffic, zip(*problem.traffic, strict=True), strict=True)

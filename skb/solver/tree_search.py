@@ -29,7 +29,7 @@ class _Search:
 
     def __init__(self, network: Network, start: Sequence[int], seed: int) -> None:
         self._network = network
-        self._random = random.Random(seed)  # noqa: S311 -- variety is wanted, and the same each time; no secret
+        self._random = random.Random(seed)
         into = [sorted(zip(column, range(network.size), strict=True)) for column in zip(*network.total, strict=True)]
         self._near = [[i for _, i in ways if i != j][:8] for j, ways in enumerate(into)]
         self._settle(start)
