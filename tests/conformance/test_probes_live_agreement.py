@@ -141,9 +141,9 @@ def test_features_that_linux_shows_are_told(told: dict[str, list[tuple[Any, ...]
 def test_pci_functions_are_those_of_lspci(told: dict[str, list[tuple[Any, ...]]]) -> None:
     shown = {}
     for line in output("lspci", "-mm", "-n", "-D").splitlines():
-        slot, kind, vendor, device, *options = shlex.split(line)
-        numbers = {option[:2]: int(option[2:], base=16) for option in options if option.startswith("-")}
-        shown[slot] = (vendor, device, kind, numbers.get("-p", 0), numbers.get("-r", 0))
+        slot, kind, vendor, device, *_ = shlex.split(line)
+        numbers = {option: int(number, 16) for option, number in re.findall(r" -([pr])([0-9a-f]{2})\b", line)}
+        shown[slot] = (vendor, device, kind, numbers.get("p", 0), numbers.get("r", 0))
     assert {
         address(function): (f"{vendor:04x}", f"{device:04x}", f"{kind:02x}{sub:02x}", prog, revision)
         for function, vendor, device, kind, sub, prog, revision in told["device"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +117,25 @@ def test_a_survey_says_the_same_twice_of_what_does_not_change() -> None:
     steady = {"core", "cpu_thread", "cache", "cache_shared", "device", "pci_capability", "apic", "cpu_feature"}
     first, second = ([fact for fact in survey(live()).facts if fact.name in steady] for _ in range(2))
     assert first == second
+
+
+AS_NOBODY = """
+import json, os
+from probes.machine import live, survey
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+found = survey(live())
+problems = [[problem.place, problem.remedy] for problem in found.problems]
+print(json.dumps([[fact.name for fact in found.facts], problems]))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without its rights")
+def test_without_root_what_is_missing_is_told_and_the_rest_is_there() -> None:
+    command = [sys.executable, "-c", AS_NOBODY]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    names, problems = json.loads(found.stdout)
+    assert {"machine", "core", "cpu_thread", "cache", "numa_node"} <= set(names)
+    assert not {"acpi_table", "pci_capability"} & set(names)
+    refused = {place for place, remedy in problems if remedy.startswith("run as root")}
+    places = ("/sys/firmware/acpi/tables", "/sys/bus/pci/devices", "/proc/iomem")
+    assert refused == {place for place in places if Path(place).exists()}

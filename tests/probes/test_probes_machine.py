@@ -143,7 +143,20 @@ def test_a_node_is_the_domain_that_its_processors_are_in() -> None:
     srat = {f"{TABLES}/SRAT": srat_of(affinity(0, 3), affinity(4, 7))}
     found = survey(Files(numa() | srat, cpuid={0: dump(0), 1: dump(4)}))
     assert rows(found, "node_domain") == [(0, 3), (1, 7)]
+
+
+def test_distances_are_by_node_where_the_firmware_numbers_domains_otherwise() -> None:
+    srat = {f"{TABLES}/SRAT": srat_of(affinity(0, 1), affinity(4, 0))}
+    slit = {f"{TABLES}/SLIT": slit_of([[10, 21], [22, 10]])}
+    found = survey(Files(numa() | srat | slit, cpuid={0: dump(0), 1: dump(4)}))
+    assert rows(found, "node_distance") == [(0, 0, 10), (0, 1, 99), (1, 0, 10), (1, 1, 99)]
     assert "proximity domains are not numbered as the kernel numbers nodes" in [p.cause for p in found.problems]
+
+
+def test_distances_are_by_node_where_the_firmware_has_domains_that_are_no_nodes() -> None:
+    slit = {f"{TABLES}/SLIT": slit_of([[10, 21, 31], [21, 10, 31], [31, 31, 10]])}
+    assert len(rows(survey(Files(numa() | slit)), "node_distance")) == 4
+    assert len(rows(survey(Files(slit)), "node_distance")) == 9
 
 
 def test_nothing_at_all_yields_nothing() -> None:
