@@ -2,14 +2,20 @@
 
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def lint_imports(cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
+    """Check the packages in a folder (-S: not those that an editable installation would put in their place)."""
+    script = (
+        f"import sys; sys.path[:0] = [{str(root)!r}, {sysconfig.get_paths()['purelib']!r}]; "
+        "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    )
+    command = [sys.executable, "-S", "-P", "-c", script, "--no-cache"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_nobody_imports_what_he_may_not() -> None:
