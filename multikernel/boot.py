@@ -28,6 +28,7 @@ from multikernel.cores import KernelPlan
 from multikernel.errors import BootError, DispatcherFailed, KernelDied
 from multikernel.kernel import Description, LinkEnds
 from multikernel.link import UrpcLink
+from multikernel.measure import receive_cost
 from multikernel.messages import (
     Cost,
     Echo,
@@ -158,7 +159,8 @@ class Multikernel:
             self._console.answer(echo, last=False)
             measuring = self._console.begin(sender, Measure, receiver, rounds, burst)
             sending = self._console.answer(measuring, Sending)
-            costs[sender, receiver] = Cost(sending, receive=self._console.answer(echo))
+            receive = receive_cost(sending.avg, sending.send, self._console.answer(echo))
+            costs[sender, receiver] = Cost(sending, receive)
             progress(len(costs), len(pairs))
         return costs
 

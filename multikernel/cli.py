@@ -11,7 +11,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from skb.client import SkbError
 
 from multikernel.cores import MOST, plan
 from multikernel.demo.kvstore import Workload
@@ -20,7 +19,7 @@ from multikernel.demo.show import Show
 from multikernel.embedded import embedded_skb
 from multikernel.errors import MultikernelError
 from multikernel.urpc import UrpcError
-
+from skb.client import SkbError
 
 app = typer.Typer(
     help="One kernel per core, no shared state, 64-byte messages; placed and routed by the System Knowledge Base.",

@@ -3,6 +3,10 @@
 One kernel answers (`receiving`) while the other measures (`sending`). Three things are measured: the round trip of one message, what a
 send keeps the sender busy, and what a receive keeps the receiver busy; the cost of a tree is made of the last two.
 
+How long a message is under way belongs to the receiver: it is its read that fetches the line, or its wake-up that it waits for. So
+what is told to the SKB as the receiver's cost is at least what is left of the one-way latency once the sender is done
+(`receive_cost`), and one hop of a tree never costs less than the message was seen to take.
+
 Samples in which the kernel was interrupted (timer tick, another process) say nothing of the channel and are left out: those over
 `INTERRUPTED` times the median. How many were left out is reported.
 """
@@ -44,14 +48,19 @@ def statistics(samples: Sequence[int]) -> Statistics:
     return Statistics(round(avg), round(math.sqrt(variance)), min(kept), max(kept), len(kept), len(samples) - len(kept))
 
 
+def receive_cost(trip: int, send: int, receive: int) -> int:
+    """Give what a message costs its receiver, from the round trip, the send, and a receive of a message that was there already."""
+    return max(receive, trip // 2 - send)
+
+
 def sending(channel: urpc.Channel, rounds: int, burst: int) -> Sending:
     """Measure what messages to the peer of a channel cost; the peer calls `receiving` with the same numbers."""
     trips = statistics(channel.ping(rounds, TIMEOUT))
-    send = round(median(channel.measure_send(burst, TIMEOUT)))
+    send = statistics(channel.measure_send(burst, TIMEOUT)).avg
     return Sending(trips.avg, trips.stddev, trips.min, trips.max, send, trips.samples, trips.interrupted)
 
 
 def receiving(channel: urpc.Channel, rounds: int, burst: int) -> int:
-    """Answer the measurement of the peer, and measure the median time that a receive keeps us busy, in ps."""
+    """Answer the measurement of the peer, and measure how long the receive of a message that is there keeps us busy, in ps."""
     channel.echo(rounds, TIMEOUT)
-    return round(median(channel.measure_receive(burst, TIMEOUT)))
+    return statistics(channel.measure_receive(burst, TIMEOUT)).avg

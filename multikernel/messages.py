@@ -40,7 +40,7 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Echo(Struct, frozen=True, array_like=True, tag=2):
-    """Answer `peer`'s measurement. Replied to once ready, and again after it with the median cost of a receive, in ps."""
+    """Answer `peer`'s measurement. Replied to once ready, and again after it with the cost of a receive, in ps."""
 
     call: int
     peer: int
@@ -137,7 +137,7 @@ Reply = Done | Failed | Ended
 
 
 class Sending(Struct, frozen=True):
-    """What a sender measured, in ps: the round trip's statistics, and the median time that a send keeps it busy.
+    """What a sender measured, in ps: the round trip's statistics, and how long a send keeps it busy.
 
     `samples` round trips were counted; `interrupted` ones were left out.
     """

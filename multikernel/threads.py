@@ -74,7 +74,9 @@ class Scheduler:
         self._upcall = getcurrent()
         for _ in range(len(self._runnable)):
             self._running = self._runnable.popleft()
-            self._running._greenlet.switch()  # a scheduler and its threads are one unit
+            turn = self._running._greenlet
+            turn.parent = self._upcall  # a greenlet that ends resumes its parent, which would be the thread that spawned it
+            turn.switch()
         self._running = None
 
     def current(self) -> Thread:

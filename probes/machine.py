@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from probes import processors
 from probes.acpi import probe as acpi
@@ -18,9 +18,12 @@ __all__ = ["PROBES", "Problem", "Survey", "live", "survey"]
 
 def survey(source: Source) -> Survey:
     """Run every probe on a source."""
-    found = merge(probe(source) for probe in PROBES)
+    firmware, kernel = acpi.probe(source), nodes.probe(source)
+    found = merge((*(probe(source) for probe in PROBES), firmware, kernel))
     domains = tuple(_node_domains(found.facts))
-    return merge((found, Survey(domains, _numbered_otherwise(domains))))
+    distances, problems = _node_distances(firmware, kernel, domains)
+    others = (fact for fact in found.facts if fact.name != "node_distance")
+    return Survey((*others, *distances, *domains), (*found.problems, *problems))
 
 
 def live() -> Source:
@@ -43,26 +46,14 @@ def _has_long_mode(source: Source) -> bool:
     return features is not None and bool(features.edx >> 29 & 1)
 
 
-def _nodes_and_firmware(source: Source) -> Survey:
-    """Return what kernel and firmware say of nodes, with the distances of the SLIT where there is one.
-
-    The kernel's distances are those of the SLIT, and placeholders where there is none.
-    """
-    kernel, firmware = nodes.probe(source), acpi.probe(source)
-    if any(fact.name == "node_distance" for fact in firmware.facts):
-        kernel = Survey(tuple(fact for fact in kernel.facts if fact.name != "node_distance"), kernel.problems)
-    return merge((kernel, firmware))
-
-
 PROBES: tuple[Callable[[Source], Survey], ...] = (
     _identity,
     processors.probe,
-    _nodes_and_firmware,
     iomem.probe,
     pci.probe,
     devices.probe,
 )
-"""Every probe there is; each reads a source and yields facts and problems."""
+"""The probes whose facts stand as they are; what firmware and kernel say of nodes is joined in `survey`."""
 
 
 def _node_domains(facts: tuple[Fact, ...]) -> Iterator[Fact]:
@@ -82,13 +73,23 @@ def _node_domains(facts: tuple[Fact, ...]) -> Iterator[Fact]:
             yield Fact("node_domain", (node, *found))
 
 
-def _numbered_otherwise(domains: Iterable[Fact]) -> tuple[Problem, ...]:
-    if all(fact.args[0] == fact.args[1] for fact in domains):
-        return ()
-    return (
-        Problem(
-            "SRAT",
-            "proximity domains are not numbered as the kernel numbers nodes",
-            "go from node to domain through node_domain before using distances or affinities of the firmware",
-        ),
+def _node_distances(
+    firmware: Survey, kernel: Survey, domains: Collection[Fact]
+) -> tuple[tuple[Fact, ...], tuple[Problem, ...]]:
+    """Return the distances that count, and a problem if firmware and kernel number nodes differently.
+
+    The SLIT counts: the kernel repeats it, and shows placeholders where there is none. But its numbers are those of
+    proximity domains, and who reads distances has the numbers of nodes. Where the two differ, the kernel's count: they
+    are the same distances by node.
+    """
+    by_domain, by_node = (
+        tuple(fact for fact in found.facts if fact.name == "node_distance") for found in (firmware, kernel)
     )
+    alike = all(fact.args[0] == fact.args[1] for fact in domains)
+    if not by_node or (alike and {fact.args[0] for fact in by_domain} == {fact.args[0] for fact in by_node}):
+        return by_domain, ()
+    if not by_domain:
+        return by_node, ()
+    cause = "proximity domains are not numbered as the kernel numbers nodes"
+    remedy = "distances are the kernel's; go through node_domain from a node to what SRAT says of its domain"
+    return by_node, (Problem("SLIT", cause, remedy),)

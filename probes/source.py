@@ -73,8 +73,8 @@ class Tree:
     """A recorded machine in a directory."""
 
     def __init__(self, root: Path) -> None:
-        self._root = os.path.abspath(root)  # noqa: PTH100 - Path.resolve would follow links, which is this class's work
-        if not Path(self._root).is_dir():
+        self._root = os.path.abspath(root).rstrip("/")  # noqa: PTH100 - Path.resolve would follow links outside the tree
+        if not root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
         self._dumps: dict[int, CpuidDump] | None = None
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from msgspec import Struct
+
 from skb.client import Client
 
 PCI_CLASSES = {

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from msgspec import Struct, structs
-from skb.client import Client, Placement, SkbError, Tree
 
 from multikernel import publish
 from multikernel.boot import Multikernel
@@ -19,6 +18,7 @@ from multikernel.demo import kvstore
 from multikernel.demo.kvstore import ReplicaReport, Workload
 from multikernel.demo.machine import Machine, describe
 from multikernel.messages import Cost
+from skb.client import Client, Placement, SkbError, Tree
 
 BROADCASTS = 200
 """Timed broadcasts over the monitors' tree."""

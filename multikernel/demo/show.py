@@ -7,11 +7,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
-from skb.client import Placement, Tree
 
 from multikernel.cores import KernelPlan
 from multikernel.demo.machine import Machine
 from multikernel.demo.run import BroadcastReport, CostRow, StoreReport
+from skb.client import Placement, Tree
 
 WIDEST_MATRIX = 16
 """Cores whose latencies are shown one by one; of more, a summary is."""

@@ -33,14 +33,14 @@ Field names follow the ACPI specification, 6.5.
           key([processor_uid]), source("SRAT, GICC affinity") ]).
 
 :- fact(node_domain(node: node, domain: count),
-        [ doc("The proximity domain that the operating system calls this NUMA node. The two are not always numbered alike."),
+        [ doc("The proximity domain of the firmware that a NUMA node is; the two are not always numbered alike."),
           key([node]), source("SRAT joined with sysfs") ]).
 
 :- fact(memory_affinity(base: address, size: bytes, domain: count, flags: list(oneof([hot_pluggable, non_volatile]))),
         [ doc("The proximity domain of a range of memory."), key([base]), source("SRAT") ]).
 
 :- fact(node_distance(from: count, to: count, distance: count),
-        [ doc("Relative distance between proximity domains; 10 is a domain to itself."),
+        [ doc("Relative distance between NUMA nodes, or between proximity domains where no nodes are known; 10 is one to itself."),
           key([from, to]), source("SLIT; sysfs node distance") ]).
 
 :- fact(pcie_confspace(segment: count, bus_low: count, bus_high: count, base: address),

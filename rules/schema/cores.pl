@@ -7,7 +7,7 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
 */
 
 :- fact(core(core: core, apic_id: or(count, oneof([unknown])), online: flag),
-        [ doc("A hardware thread. On machines without APICs apic_id is the core's own number. It is unknown where nothing tells it, as for most cores that are offline."),
+        [ doc("A hardware thread. Without APICs apic_id is the core's own number; it is unknown for most offline cores."),
           key([core]), source("CPUID leaf 0x1F, 0xB, 0x80000026 or 1; sysfs") ]).
 
 :- fact(cpu_thread(core: core, package: count, core_in_package: count, thread: count),

@@ -27,7 +27,9 @@ def machines(folder: str, pattern: str = "*") -> list[Any]:
 def unpack(archive: Path, into: Path) -> Path:
     """Unpack a recorded machine and return its root."""
     with tarfile.open(archive) as tar:
-        tar.extractall(into, filter="tar")
+        # Python before 3.11.4 knows no filters, Python from 3.12 on wants one: this is the way to please both.
+        tar.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+        tar.extractall(into)
     (root,) = into.iterdir()
     inner = root / "fsroot"  # recordings with CPUID keep the file system one level down, beside cpuid/
     if inner.is_dir():

@@ -10,6 +10,7 @@ from typing import Any
 import probes_dsl
 import pytest
 from probes_recorded import DATA, load, rows
+from probes_vocabulary import violations
 
 from probes.acpi import madt, mcfg, slit, srat
 from probes.acpi.probe import probe
@@ -83,11 +84,13 @@ def test_structures_are_counted_as_the_disassembler_counts_them(path: Path) -> N
     sorted((DATA / "acpi").glob("*/tables")) or [None],
     ids=lambda path: path.parent.name if path else "none",
 )
-def test_every_table_is_listed_as_the_disassembler_lists_it(directory: Path | None) -> None:
+def test_every_table_is_listed_as_the_disassembler_lists_it_and_all_facts_are_declared(directory: Path | None) -> None:
     if directory is None:
         pytest.skip(f"no recorded tables in {DATA / 'acpi'}")
     files = {f"/sys/firmware/acpi/tables/{path.stem.upper()}": path.read_bytes() for path in directory.iterdir()}
-    found = set(rows(probe(Files(files)))["acpi_table"])
+    told = probe(Files(files))
+    assert violations(told.facts) == []
+    found = set(rows(told)["acpi_table"])
     listed = {probes_dsl.header(path.read_text()) for path in (directory.parent / "expected").glob("*.dsl")}
     assert listed <= found
     assert {row[0] for row in found - listed} <= {"DSDT", "SSDT"}

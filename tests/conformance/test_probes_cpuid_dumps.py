@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from probes_recorded import DATA, caches_expected, caches_told, cores_of, groups, load, machines, rows, unpack
+from probes_vocabulary import violations
 
 from probes.fact import Survey
 from probes.machine import survey
@@ -38,6 +39,10 @@ def found(machine: str, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 @pytest.fixture(scope="module")
 def summary(machine: str) -> Any:
     return load(DATA / "cpuid" / f"{machine}.summary.json")
+
+
+def test_facts_are_declared_and_well_typed(found: Survey) -> None:
+    assert violations(found.facts) == []
 
 
 def test_packages_and_their_numbers_are_those_of_the_reference(found: Survey, summary: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from probes_recorded import DATA, address, load, machines, rows
+from probes_vocabulary import violations
 
 from probes.fact import Survey
 from probes.pci.probe import probe
@@ -89,6 +90,10 @@ def found(machine: str) -> Survey:
 @pytest.fixture(scope="module")
 def functions(machine: str) -> Any:
     return {entry["slot"]: entry for entry in load(DATA / "pci" / machine / "expected.json")}
+
+
+def test_facts_are_declared_and_well_typed(found: Survey) -> None:
+    assert violations(found.facts) == []
 
 
 def test_functions_are_those_that_lspci_lists(found: Survey, functions: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from probes_recorded import DATA, address, caches_expected, caches_told, cores_of, groups, load, machines, rows, unpack
+from probes_vocabulary import violations
 
 from probes.fact import Survey
 from probes.machine import survey
@@ -53,6 +54,10 @@ def found(machine: str, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 def shown(summary: Any) -> frozenset[int]:
     """The cores that the reference shows: hwloc leaves out those that its own cpuset forbids, facts do not."""
     return frozenset(int(unit["os_index"]) for unit in summary["pus"])
+
+
+def test_facts_are_declared_and_well_typed(found: Survey) -> None:
+    assert violations(found.facts) == []
 
 
 def test_cores_of_the_reference_are_online(found: Survey, shown: frozenset[int]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multikernel.measure import INTERRUPTED, statistics
+from multikernel.measure import INTERRUPTED, receive_cost, statistics
 
 
 def test_interrupted_samples_are_left_out_and_counted() -> None:
@@ -26,3 +26,13 @@ def test_the_average_lies_between_the_extremes(samples: list[int]) -> None:
     found = statistics(samples)
     assert found.min <= found.avg <= found.max
     assert found.samples + found.interrupted == len(samples)
+
+
+def test_the_way_belongs_to_the_receiver() -> None:
+    assert receive_cost(trip=600, send=100, receive=20) == 200
+    assert receive_cost(trip=600, send=100, receive=500) == 500
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_hop_never_costs_less_than_the_one_way_latency(trip: int, send: int, receive: int) -> None:
+    assert send + receive_cost(trip, send, receive) >= trip // 2

@@ -69,6 +69,23 @@ def test_a_parked_thread_runs_only_when_woken() -> None:
     assert thread.ended
 
 
+def test_the_end_of_a_child_does_not_wake_a_parked_parent() -> None:
+    scheduler = Scheduler()
+    progress: list[str] = []
+
+    def parent() -> None:
+        scheduler.spawn(progress.append, "child")
+        scheduler.park()
+        progress.append("woken")
+
+    thread = scheduler.spawn(parent)
+    finish(scheduler)
+    assert progress == ["child"]
+    scheduler.wake(thread)
+    finish(scheduler)
+    assert progress == ["child", "woken"]
+
+
 @pytest.mark.parametrize("block", [Scheduler.park, Scheduler.rest, Scheduler.current])
 def test_blocking_outside_of_a_thread_is_refused(block: Callable[[Scheduler], object]) -> None:
     with pytest.raises(RuntimeError, match="only a dispatcher's threads may block"):

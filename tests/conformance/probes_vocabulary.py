@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from probes.fact import Compound, Fact
 
@@ -39,8 +43,11 @@ class Declaration:
     key: tuple[int, ...]
 
 
+@cache
 def declarations() -> dict[str, Declaration]:
     """Every fact that is declared, as Prolog itself reads the declarations."""
+    if shutil.which("swipl") is None:
+        pytest.skip("swipl, which reads the declarations of facts, is not installed")
     lines = subprocess.run(
         ["swipl", "-q", "-g", "halt", "-s", "/dev/stdin"],
         cwd=RULES,
@@ -60,8 +67,9 @@ def declarations() -> dict[str, Declaration]:
     return found
 
 
-def violations(facts: Iterable[Fact], declared: dict[str, Declaration]) -> list[str]:
+def violations(facts: Iterable[Fact]) -> list[str]:
     """What is wrong with facts: undeclared, ill-typed, or a second row for a key."""
+    declared = declarations()
     wrong = []
     keys: dict[tuple[Any, ...], Fact] = {}
     for fact in facts:
