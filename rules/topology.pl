@@ -23,14 +23,14 @@ where Attributes is a list of Name-Value and Children a list of objects.
 | `bridge`        | addr(...)          | as `device`; `secondary`, `subordinate`               |
 | `device`        | addr(...)          | `vendor`, `device`, `class`, `sub_class`, `driver`, `name` (a list), `node` |
 
-An attribute that no fact gives, or gives as unknown, is left out; a machine that nobody has named is
-`unknown`. Objects are nested by the cores they contain, not by what kinds of
-machines usually look like: a NUMA node may hold packages or a package NUMA
-nodes. Of two with the same cores the one further up in the table is outside.
-Where the firmware lies and two objects overlap without one containing the
-other, the smaller (or later) one becomes a leaf beside the other, with an
-attribute `cores` that lists what it claims. NUMA nodes without cores stand
-under the machine.
+An attribute that no fact gives, or gives as unknown, is left out; a machine
+that nobody has named is `unknown`. Objects are nested by the cores they
+contain, not by what kinds of machines usually look like: a NUMA node may hold
+packages or a package NUMA nodes. Of two with the same cores the one further up
+in the table is outside. Where the firmware lies and two objects overlap without
+one containing the other, the smaller (or later) one becomes a leaf beside the
+other, with an attribute `cores` that lists what it claims. NUMA nodes without
+cores stand under the machine.
 
 Levels that no fact tells of are missing: with `core/3` alone the tree is the
 machine and its cores.
