@@ -211,11 +211,19 @@ place(Nodes, Core, place(Core, Package, Die, Physical, Node, Caches)) :-
 
 %!  node_of_core(-Nodes) is det.
 %
-%   Nodes maps a core to its NUMA node: by the operating system, or else by the
+%   Nodes maps a core to its NUMA node, under the number that node_distance/3
+%   uses, that of the proximity domain: by the operating system, or else by the
 %   affinity that the firmware gives its APIC.
 
 node_of_core(Nodes) :-
-    findall(Core-Node, numa_core(Node, Core), System),
+    findall(Core-Domain,
+            ( numa_core(Node, Core),
+              (   node_domain(Node, Known)
+              ->  Domain = Known
+              ;   Domain = Node
+              )
+            ),
+            System),
     (   System == []
     ->  findall(ApicId-Node, cpu_affinity(ApicId, Node), Affinity),
         map(Affinity, ByApic),

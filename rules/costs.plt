@@ -74,6 +74,11 @@ test(nodes_that_claim_no_distance_are_far_all_the_same, true(Row == [0, 160_000]
 test(packages_are_far_without_nodes, true(Row == [0, 160_000])) :-
     given([cpu_thread(0, 0, 0, 0), cpu_thread(1, 1, 0, 0)], core_distance([0, 1], [Row|_], topology)).
 
+test(nodes_are_looked_up_by_the_domains_they_are, true(Row == [0, 96_000])) :-
+    Facts = [ core(0, 0, 1), core(1, 1, 1), numa_core(0, 0), numa_core(1, 1), node_domain(0, 0), node_domain(1, 4),
+              node_distance(0, 4, 12), node_distance(0, 1, 31) ],
+    given(Facts, core_distance([0, 1], [Row|_], topology)).
+
 test(firmware_affinity_serves_where_the_system_names_no_node, true(Row == [0, 168_000])) :-
     Facts = [ core(0, 4, 1), core(1, 6, 1), cpu_affinity(4, 0), cpu_affinity(6, 1), node_distance(0, 1, 21) ],
     given(Facts, core_distance([0, 1], [Row|_], topology)).

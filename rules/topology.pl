@@ -23,14 +23,14 @@ where Attributes is a list of Name-Value and Children a list of objects.
 | `bridge`        | addr(...)          | as `device`; `secondary`, `subordinate`               |
 | `device`        | addr(...)          | `vendor`, `device`, `class`, `sub_class`, `driver`, `name` (a list), `node` |
 
-An attribute that no fact gives is left out; a machine that nobody has named is
-`unknown`. Objects are nested by the cores they contain, not by what kinds of
-machines usually look like: a NUMA node may hold packages or a package NUMA
-nodes. Of two with the same cores the one further up in the table is outside.
-Where the firmware lies and two objects overlap without one containing the
-other, the smaller (or later) one becomes a leaf beside the other, with an
-attribute `cores` that lists what it claims. NUMA nodes without cores stand
-under the machine.
+An attribute that no fact gives, or gives as unknown, is left out; a machine
+that nobody has named is `unknown`. Objects are nested by the cores they
+contain, not by what kinds of machines usually look like: a NUMA node may hold
+packages or a package NUMA nodes. Of two with the same cores the one further up
+in the table is outside. Where the firmware lies and two objects overlap without
+one containing the other, the smaller (or later) one becomes a leaf beside the
+other, with an attribute `cores` that lists what it claims. NUMA nodes without
+cores stand under the machine.
 
 Levels that no fact tells of are missing: with `core/3` alone the tree is the
 machine and its cores.
@@ -92,9 +92,12 @@ contained(die, Die, [], Set) :-
 contained(node, Node, Attributes, Set) :-
     cores_by(Node-Core, numa_core(Node, Core), Node, _, Set),
     findall(memory-Size, numa_node(Node, Size), Attributes).
-contained(cache, Id, [level-Level, kind-Kind, size-Size, ways-Ways, line_size-LineSize], Set) :-
+contained(cache, Id, Attributes, Set) :-
     cores_by(Id-Core, cache_shared(Id, Core), Id, _, Set),
-    cache(Id, Level, Kind, Size, Ways, LineSize, _).
+    cache(Id, Level, Kind, Size, Ways, LineSize, _),
+    exclude(unknown,
+            [level-Level, kind-Kind, size-Size, ways-Ways, line_size-LineSize],
+            Attributes).
 contained(physical_core, Physical, Attributes, Set) :-
     cores_by((Package-Physical)-Core, cpu_thread(Core, Package, Physical, _), _-Physical, [First|_], Set),
     findall(kind-Kind, cpu_kind(First, Kind), Attributes).
@@ -104,6 +107,8 @@ contained(core, Core, Attributes, Set) :-
     member(Core, Cores),
     findall(Attribute, core_attribute(Core, Attribute), Attributes),
     Set is 1 << Core.
+
+unknown(_-unknown).
 
 %!  cores_by(:Template, :Goal, ?Key, -Cores, -Set) is nondet.
 %

@@ -71,6 +71,10 @@ test(attributes_are_those_of_the_facts, true(Found == Expected)) :-
     given(Facts, topology(Tree)),
     findall(Attributes, inside(Tree, object(_, _, Attributes, _)), Found).
 
+test(what_is_unknown_of_a_cache_is_left_out, true(Attributes == [level-2, kind-unified, size-64])) :-
+    given([core(0, 0, 1), cache(1, 2, unified, 64, unknown, unknown, unknown), cache_shared(1, 0)],
+          topology(object(machine, _, _, [object(cache, 1, Attributes, _)]))).
+
 test(without_nodes_packages_hold_caches, true(Outline == Expected)) :-
     Facts = [ cpu_thread(0, 0, 0, 0), cpu_thread(1, 0, 1, 0), cache(1, 3, unified, 1, 1, 64, 0), cache_shared(1, 0),
               cache_shared(1, 1) ],

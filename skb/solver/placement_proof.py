@@ -19,7 +19,7 @@ from skb.solver.best_first import Branch, Expansion, Proof, prove
 from skb.solver.deadline import Deadline
 from skb.solver.linear import assign
 from skb.solver.placement_problem import Problem
-from skb.solver.symmetry import Symmetry, symmetry
+from skb.solver.symmetry import symmetry
 
 
 class _Partial(NamedTuple):
@@ -40,16 +40,12 @@ class _Search:
     def __init__(self, problem: Problem, deadline: Deadline) -> None:
         self._problem = problem
         self._deadline = deadline
-        self._twin_of = symmetry(problem.traffic).twins() if problem.traffic else ()
-        self._cores = Symmetry(
-            tuple((k,) for k in problem.cores)
-        )  # as if nothing were alike, until there is time to see
-        self._nearest: list[list[tuple[int, int]]] = []
-        self._forbidden = 1 + sum(map(sum, problem.traffic)) * max(map(max, problem.distance), default=0)
+        self._twin_of = symmetry(problem.traffic).twins()
+        self._cores = symmetry(problem.distance)
+        self._nearest = [sorted(zip(away, problem.cores, strict=True)) for away in problem.distance]
+        self._forbidden = 1 + sum(map(sum, problem.traffic)) * max(map(max, problem.distance))
 
     def run(self, cost: int, floor: int) -> Proof[tuple[int, ...]]:
-        self._cores = symmetry(self._problem.distance)
-        self._nearest = [sorted(zip(away, self._problem.cores, strict=True)) for away in self._problem.distance]
         nothing = frozenset[int]()
         count = len(self._problem.traffic)
         start = Branch(floor, 0, _Partial((-1,) * count, (nothing,) * count))
