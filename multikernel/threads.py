@@ -75,7 +75,9 @@ class Scheduler:
         for _ in range(len(self._runnable)):
             self._running = self._runnable.popleft()
             turn = self._running._greenlet
-            turn.parent = self._upcall  # a greenlet that ends resumes its parent, which would be the thread that spawned it
+            turn.parent = (
+                self._upcall
+            )  # a greenlet that ends resumes its parent, which would be the thread that spawned it
             turn.switch()
         self._running = None
 

@@ -70,6 +70,11 @@ def duration(ps: float) -> str:
     return f"{ps / 1e12:.3g} s"
 
 
+def counted(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def machine(known: Machine) -> RenderableType:
     """Show the machine as the SKB knows it."""
     lines = Table.grid(padding=(0, 2))
@@ -77,7 +82,14 @@ def machine(known: Machine) -> RenderableType:
     lines.add_column()
     lines.add_row("processor", known.processor)
     lines.add_row(
-        "cores", f"{known.cores} hardware threads, {known.physical_cores} physical, {known.packages} packages"
+        "cores",
+        ", ".join(
+            (
+                counted(known.cores, "hardware thread"),
+                counted(known.physical_cores, "physical core"),
+                counted(known.packages, "package"),
+            )
+        ),
     )
     for cache in known.caches:
         kind = {"data": "d", "instruction": "i", "unified": ""}[cache.type]
@@ -86,7 +98,8 @@ def machine(known: Machine) -> RenderableType:
         lines.add_row(f"node {node}", size(bytes_))
     classes = Counter(function.class_name for function in known.pci)
     lines.add_row(
-        "PCI", f"{len(known.pci)} functions: " + ", ".join(f"{n} {name}" for name, n in classes.most_common())
+        "PCI",
+        counted(len(known.pci), "function") + ": " + ", ".join(f"{n} {name}" for name, n in classes.most_common()),
     )
     for function in known.pci[:WIDEST_MATRIX]:
         lines.add_row(
@@ -118,7 +131,7 @@ def latencies(rows: tuple[CostRow, ...]) -> RenderableType:
         return Text(
             f"Round trips between {len(cores)} cores: {duration(low)} to {duration(high)} (skb facts message_rtt)"
         )
-    table = Table(title="Round trip of a 64-byte message, row to column", title_justify="left", box=None)
+    table = Table(box=None)
     table.add_column("core", justify="right", style="bold")
     for core in cores:
         table.add_column(str(core), justify="right")
@@ -130,7 +143,7 @@ def latencies(rows: tuple[CostRow, ...]) -> RenderableType:
             for receiver in cores
         ]
         table.add_row(str(sender), *cells)
-    return table
+    return Group(Text("Round trip of a 64-byte message, row to column", style="italic"), table)
 
 
 def _heat(value: int, low: int, high: int) -> str:
@@ -139,7 +152,7 @@ def _heat(value: int, low: int, high: int) -> str:
 
 def placement(answer: Placement, traffic: list[list[int]]) -> RenderableType:
     """Show where the dispatchers go, and how good that is known to be."""
-    table = Table(title="Placement, from the SKB", title_justify="left", box=None)
+    table = Table(box=None)
     table.add_column("dispatcher", justify="right", style="bold")
     table.add_column("core", justify="right")
     table.add_column("messages out", justify="right")
@@ -160,7 +173,7 @@ def placement(answer: Placement, traffic: list[list[int]]) -> RenderableType:
         ("  solved in ", "bold"),
         f"{answer.seconds * 1000:.0f} ms",
     )
-    return Group(table, verdict)
+    return Group(Text("Placement, from the SKB", style="italic"), table, verdict)
 
 
 def tree(answer: Tree, title: str) -> RenderableType:
@@ -196,7 +209,7 @@ def broadcast(report: BroadcastReport) -> RenderableType:
 
 def store(report: StoreReport) -> RenderableType:
     """Show what the store did, and whether its replicas agree."""
-    table = Table(title="Replicated key-value store", title_justify="left", box=None)
+    table = Table(box=None)
     for column in ("operation", "count", "a second", "median", "99 %"):
         table.add_column(column, justify="left" if column == "operation" else "right")
     table.add_row(
@@ -226,4 +239,4 @@ def store(report: StoreReport) -> RenderableType:
             style="bold red",
         )
     )
-    return Group(table, verdict)
+    return Group(Text("Replicated key-value store", style="italic"), table, verdict)
