@@ -7,8 +7,8 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 
 /*
- * How often this process has forked. The one variable that is no object's: only the fork itself can count it, and a
- * channel compares it on every call, where getpid(2) would cost as much as the message.
+ * How often this process has forked. The one variable that is no object's: only the fork itself can count it,
+ * and a channel compares it on every call, where getpid(2) would cost as much as the message.
  */
 static unsigned forks;
 
@@ -56,7 +56,8 @@ bool channel_usable(Channel *self)
         return false;
     }
     if (self->measuring) {
-        PyErr_SetString(module_of(self)->error, "another thread is measuring on this channel; wait until it is done");
+        PyErr_SetString(module_of(self)->error,
+                        "another thread is measuring on this channel; wait until it is done");
         return false;
     }
     self->used = true;
@@ -68,7 +69,8 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     Module *module = module_of(self);
     switch (result) {
     case URPC_CLOSED:
-        PyErr_SetString(module->closed, "the other end of the channel has been closed, and all it sent has been received");
+        PyErr_SetString(module->closed,
+                        "the other end of the channel has been closed, and all it sent has been received");
         break;
     case URPC_TOO_LONG:
         PyErr_Format(module->too_long,
@@ -82,8 +84,9 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     case URPC_STOPPED:
         break; /* by a signal handler, which has raised */
     default:
-        PyErr_SetString(module->corrupt, "the shared memory of this channel holds what no correct peer writes; "
-                                         "close it, and make a new one if the peer is to be trusted");
+        PyErr_SetString(module->corrupt,
+                        "the shared memory of this channel holds what no correct peer writes; "
+                        "close it, and make a new one if the peer is to be trusted");
     }
     return NULL;
 }
@@ -97,8 +100,8 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *
     Segment *segment;
     Doorbell *own, *peer;
     int side;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!O!:Channel", names, module->segment, &segment, &side,
-                                     module->doorbell, &own, module->doorbell, &peer)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!O!:Channel", names, module->segment, &segment,
+                                     &side, module->doorbell, &own, module->doorbell, &peer)) {
         return NULL;
     }
     if (side != 0 && side != 1) {
@@ -124,10 +127,11 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *
                            &peer->bell)) {
         self->closed = true; /* so that the end, which is another's, is not closed */
         Py_DECREF(self);
-        return PyErr_Format(module->error,
-                            "side %d of this segment has been taken already; a segment serves one channel, once: "
-                            "create another",
-                            side);
+        return PyErr_Format(
+            module->error,
+            "side %d of this segment has been taken already; a segment serves one channel, once: "
+            "create another",
+            side);
     }
     return (PyObject *)self;
 }
@@ -171,7 +175,8 @@ static void channel_dealloc(PyObject *object)
 
 /* ---- sending ---- */
 
-/* Calls urpc_try_send, and while there is no room waits, if it may. True, or false with an exception or none. */
+/* Calls urpc_try_send, and while there is no room waits, if it may. True, or false with an exception or none.
+ */
 static bool send_bytes(Channel *self, const void *data, size_t length, uint64_t timeout)
 {
     struct waiting waiting = {.timeout = timeout};
@@ -213,7 +218,8 @@ static int send_object(Channel *self, PyObject *data, uint64_t timeout)
     return sent ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
-static PyObject *channel_send(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+static PyObject *channel_send(PyObject *self, PyObject *const *arguments, Py_ssize_t positional,
+                              PyObject *keywords)
 {
     PyObject *data;
     uint64_t timeout = URPC_FOREVER;
@@ -261,8 +267,9 @@ static PyObject *channel_try_send_many(PyObject *object, PyObject *messages)
     Py_ssize_t length = 0;
     for (; sent < PySequence_Fast_GET_SIZE(sequence); sent++) {
         /* Looked at for each: taking an object's buffer may run Python, which may close the channel. */
-        result = channel_usable(self) ? publish_object(self, PySequence_Fast_GET_ITEM(sequence, sent), &length)
-                                      : URPC_STOPPED;
+        result = channel_usable(self)
+                     ? publish_object(self, PySequence_Fast_GET_ITEM(sequence, sent), &length)
+                     : URPC_STOPPED;
         if (result != URPC_OK) {
             break;
         }
@@ -271,7 +278,8 @@ static PyObject *channel_try_send_many(PyObject *object, PyObject *messages)
         urpc_doorbell_notify(self->channel.peer_doorbell);
     }
     Py_DECREF(sequence);
-    return result == URPC_OK || result == URPC_AGAIN ? PyLong_FromSsize_t(sent) : raise_result(self, result, length);
+    return result == URPC_OK || result == URPC_AGAIN ? PyLong_FromSsize_t(sent)
+                                                     : raise_result(self, result, length);
 }
 
 /* ---- receiving ---- */
@@ -341,7 +349,8 @@ static PyObject *receive_bytes(Channel *self, uint64_t timeout)
     return NULL;
 }
 
-static PyObject *channel_receive(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+static PyObject *channel_receive(PyObject *self, PyObject *const *arguments, Py_ssize_t positional,
+                                 PyObject *keywords)
 {
     uint64_t timeout = URPC_FOREVER;
     if (!likely(positional == 0 && keywords == NULL) &&
@@ -372,7 +381,9 @@ static PyObject *channel_try_receive_many(PyObject *object, PyObject *const *arg
     if (positional == 1) {
         limit = PyNumber_AsSsize_t(arguments[0], PyExc_OverflowError);
         if (limit < 0) {
-            return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "limit must be 0 or more, not %zd", limit);
+            return PyErr_Occurred()
+                       ? NULL
+                       : PyErr_Format(PyExc_ValueError, "limit must be 0 or more, not %zd", limit);
         }
     }
     PyObject *messages = PyList_New(0);
@@ -436,54 +447,66 @@ static PyObject *channel_peer(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef channel_methods[] = {
     {"send", FAST(channel_send), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("send($self, data, timeout=None)\n--\n\n"
-               "Send one message of 0 to max_message(capacity) bytes; blocks while the ring has no room for it.\n\n"
-               "Messages arrive whole, once, in order. Raises TimeoutError if there is no room in time (nothing has "
-               "been sent then), Closed if either end is closed, MessageTooLong, Corrupt.")},
+     PyDoc_STR(
+         "send($self, data, timeout=None)\n--\n\n"
+         "Send one message of 0 to max_message(capacity) bytes; blocks while the ring has no room for it.\n\n"
+         "Messages arrive whole, once, in order. Raises TimeoutError if there is no room in time (nothing "
+         "has "
+         "been sent then), Closed if either end is closed, MessageTooLong, Corrupt.")},
     {"try_send", channel_try_send, METH_O,
      PyDoc_STR("try_send($self, data, /)\n--\n\n"
                "Send one message if the ring has room for all of it now: True if sent. Never blocks.\n\n"
-               "There is always room if everything sent before has been received. After False, WaitSet.wait on this "
+               "There is always room if everything sent before has been received. After False, WaitSet.wait "
+               "on this "
                "end's doorbell returns the channel once there is. Raises as send() does.")},
     {"try_send_many", channel_try_send_many, METH_O,
      PyDoc_STR("try_send_many($self, messages, /)\n--\n\n"
-               "Send as many of a sequence of messages as there is room for, in order, and wake the receiver once for "
+               "Send as many of a sequence of messages as there is room for, in order, and wake the receiver "
+               "once for "
                "all: the number sent. Never blocks.\n\n"
                "Raises as send() does; those before the one at fault have been sent.")},
     {"receive", FAST(channel_receive), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("receive($self, timeout=None)\n--\n\n"
-               "The next message; blocks until there is one.\n\n"
-               "Raises TimeoutError if none comes in time, Closed once the other end is closed and all it sent has "
-               "been received, or this end is closed, Corrupt.")},
+     PyDoc_STR(
+         "receive($self, timeout=None)\n--\n\n"
+         "The next message; blocks until there is one.\n\n"
+         "Raises TimeoutError if none comes in time, Closed once the other end is closed and all it sent has "
+         "been received, or this end is closed, Corrupt.")},
     {"try_receive", channel_try_receive, METH_NOARGS,
      PyDoc_STR("try_receive($self, /)\n--\n\n"
                "The next message, or None if there is none now. Never blocks. Raises as receive() does.")},
     {"try_receive_many", FAST(channel_try_receive_many), METH_FASTCALL,
      PyDoc_STR("try_receive_many($self, limit=sys.maxsize, /)\n--\n\n"
-               "All messages that are there now, at most `limit`. Never blocks. Raises as receive() does, but only if "
+               "All messages that are there now, at most `limit`. Never blocks. Raises as receive() does, "
+               "but only if "
                "there is no message before the error.")},
     {"ping", FAST(channel_ping), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("ping($self, rounds, timeout=10.0)\n--\n\n"
-               "Time round trips of 48-byte messages to an end that runs echo(rounds): picoseconds, one a round.\n\n"
-               "Spins or blocks as the doorbells say. Raises TimeoutError when the whole is not done in time, Closed, "
-               "Corrupt (also when the other end sends something else). After an error the ends are out of step: "
-               "close the channel. The same holds for the other measurements.")},
+     PyDoc_STR(
+         "ping($self, rounds, timeout=10.0)\n--\n\n"
+         "Time round trips of 48-byte messages to an end that runs echo(rounds): picoseconds, one a "
+         "round.\n\n"
+         "Spins or blocks as the doorbells say. Raises TimeoutError when the whole is not done in time, "
+         "Closed, "
+         "Corrupt (also when the other end sends something else). After an error the ends are out of step: "
+         "close the channel. The same holds for the other measurements.")},
     {"echo", FAST(channel_echo), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("echo($self, rounds, timeout=10.0)\n--\n\nAnswer the other end's ping(rounds).")},
     {"measure_send", FAST(channel_measure_send), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("measure_send($self, count, timeout=10.0)\n--\n\n"
-               "How long one message keeps the sender busy, in picoseconds, for each of `count`: into lines that the "
+               "How long one message keeps the sender busy, in picoseconds, for each of `count`: into lines "
+               "that the "
                "receiver read last, with the fence and the look at the doorbell. The other end runs "
                "measure_receive(count).")},
     {"measure_receive", FAST(channel_measure_receive), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("measure_receive($self, count, timeout=10.0)\n--\n\n"
-               "How long one message that is there keeps the receiver busy, in picoseconds, for each of `count`: from "
+               "How long one message that is there keeps the receiver busy, in picoseconds, for each of "
+               "`count`: from "
                "lines that the sender wrote last. The other end runs measure_send(count).")},
     {"close", channel_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\n"
-               "Close this end. The other receives what was sent, then Closed. Closing twice does nothing.\n\n"
-               "An end that was inherited through fork belongs to the process that uses it: in one that never did, "
-               "close() lets go of it without closing it for the other process.")},
+     PyDoc_STR(
+         "close($self, /)\n--\n\n"
+         "Close this end. The other receives what was sent, then Closed. Closing twice does nothing.\n\n"
+         "An end that was inherited through fork belongs to the process that uses it: in one that never did, "
+         "close() lets go of it without closing it for the other process.")},
     {"__enter__", return_self, METH_NOARGS, NULL},
     {"__exit__", channel_close, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
@@ -503,10 +526,11 @@ static PyGetSetDef channel_properties[] = {
 };
 
 static PyType_Slot channel_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell)\n--\n\n"
-                                  "One end of a duplex channel: whole messages, in order, never lost.\n\n"
-                                  "One process at a time per end. Threads may share it under the GIL; a message goes "
-                                  "to one of them.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell)\n--\n\n"
+                       "One end of a duplex channel: whole messages, in order, never lost.\n\n"
+                       "One process at a time per end. Threads may share it under the GIL; a message goes "
+                       "to one of them.")},
     {Py_tp_new, channel_new},
     {Py_tp_dealloc, channel_dealloc},
     {Py_tp_methods, channel_methods},

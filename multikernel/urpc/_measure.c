@@ -52,8 +52,8 @@ static PyObject *measure(PyObject *object, const char *name, measurement *run, P
     PyObject *given;
     size_t count;
     uint64_t timeout = DEFAULT_TIMEOUT_NS;
-    if (!parse_call(name, arguments, positional, keywords, 1, &given, &timeout) || !parse_count(given, &count) ||
-        !channel_usable(self)) {
+    if (!parse_call(name, arguments, positional, keywords, 1, &given, &timeout) ||
+        !parse_count(given, &count) || !channel_usable(self)) {
         return NULL;
     }
     uint64_t *ps = run == echo ? NULL : PyMem_New(uint64_t, count);
@@ -110,15 +110,16 @@ static bool parse_floor(PyObject *arguments, PyObject *keywords, struct floor_ca
     PyObject *count;
     PyObject *timeout = NULL;
     call->timeout = DEFAULT_TIMEOUT_NS;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "iiO|O", names, &call->core_a, &call->core_b, &count,
-                                     &timeout) ||
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "iiO|O", names, &call->core_a, &call->core_b,
+                                     &count, &timeout) ||
         !parse_count(count, &call->count) || (timeout != NULL && !parse_timeout(timeout, &call->timeout))) {
         return false;
     }
     if (call->core_a == call->core_b) {
-        PyErr_Format(PyExc_ValueError,
-                     "core_a and core_b are both %d: a cache line passes between two cores; name two different ones",
-                     call->core_a);
+        PyErr_Format(
+            PyExc_ValueError,
+            "core_a and core_b are both %d: a cache line passes between two cores; name two different ones",
+            call->core_a);
         return false;
     }
     return true;
@@ -130,10 +131,12 @@ static PyObject *raise_floor(const struct floor_call *call, int error)
     case EINTR:
         return NULL; /* a signal handler has raised */
     case ETIMEDOUT:
-        PyErr_SetString(PyExc_TimeoutError, "the cores did not finish in time: is another program pinned to one?");
+        PyErr_SetString(PyExc_TimeoutError,
+                        "the cores did not finish in time: is another program pinned to one?");
         return NULL;
     case EINVAL:
-        return PyErr_Format(PyExc_ValueError, "cores %d and %d cannot both be used: offline, or not this process's",
+        return PyErr_Format(PyExc_ValueError,
+                            "cores %d and %d cannot both be used: offline, or not this process's",
                             call->core_a, call->core_b);
     default:
         errno = error;
@@ -149,13 +152,13 @@ static int ascending(const void *one, const void *other)
 
 typedef int round_trips(int, int, size_t, uint64_t *, const struct urpc_patience *);
 
-static PyObject *median_round_trip(round_trips *run, PyObject *arguments, PyObject *keywords)
+static PyObject *median_round_trip(round_trips *run, size_t batch, PyObject *arguments, PyObject *keywords)
 {
     struct floor_call call;
     if (!parse_floor(arguments, keywords, &call)) {
         return NULL;
     }
-    size_t samples = (call.count + URPC_FLOOR_BATCH - 1) / URPC_FLOOR_BATCH;
+    size_t samples = (call.count + batch - 1) / batch;
     uint64_t *ps = PyMem_New(uint64_t, samples);
     if (ps == NULL) {
         return PyErr_NoMemory();
@@ -177,12 +180,12 @@ static PyObject *median_round_trip(round_trips *run, PyObject *arguments, PyObje
 
 static PyObject *bare_ping_pong(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
 {
-    return median_round_trip(urpc_floor_bare, arguments, keywords);
+    return median_round_trip(urpc_floor_bare, URPC_FLOOR_BATCH, arguments, keywords);
 }
 
 static PyObject *futex_ping_pong(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
 {
-    return median_round_trip(urpc_floor_futex, arguments, keywords);
+    return median_round_trip(urpc_floor_futex, 1, arguments, keywords);
 }
 
 static PyObject *ordering_costs(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
@@ -199,16 +202,17 @@ static PyObject *ordering_costs(PyObject *Py_UNUSED(module), PyObject *arguments
     if (error != 0) {
         return raise_floor(&call, error);
     }
-    return Py_BuildValue("(KKK)", (unsigned long long)ordering.plain_ps, (unsigned long long)ordering.fence_ps,
-                         (unsigned long long)ordering.membarrier_ps);
+    return Py_BuildValue("(KKK)", (unsigned long long)ordering.plain_ps,
+                         (unsigned long long)ordering.fence_ps, (unsigned long long)ordering.membarrier_ps);
 }
 
 PyMethodDef floor_methods[] = {
     {"bare_ping_pong", FAST(bare_ping_pong), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("bare_ping_pong(core_a, core_b, rounds, timeout=10.0)\n--\n\n"
-               "The physical floor: median round trip, in picoseconds, of two flags in two cache lines between two "
-               "threads pinned to the cores, spinning.\n\n"
-               "Raises ValueError if the cores are the same or cannot be used, TimeoutError.")},
+     PyDoc_STR(
+         "bare_ping_pong(core_a, core_b, rounds, timeout=10.0)\n--\n\n"
+         "The physical floor: median round trip, in picoseconds, of two flags in two cache lines between two "
+         "threads pinned to the cores, spinning.\n\n"
+         "Raises ValueError if the cores are the same or cannot be used, TimeoutError.")},
     {"futex_ping_pong", FAST(futex_ping_pong), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("futex_ping_pong(core_a, core_b, rounds, timeout=10.0)\n--\n\n"
                "The same with both threads blocked in a futex between turns: two wake-ups a round trip.")},

@@ -37,10 +37,11 @@ PyObject *descriptor(void *object, int fd, const char *what)
 
 PyObject *refuse_pickle(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    PyErr_Format(PyExc_TypeError,
-                 "a %s cannot be pickled or copied: it is memory shared by descriptor; hand the descriptor over "
-                 "(pass_fds or socket.send_fds) and attach() there",
-                 Py_TYPE(self)->tp_name);
+    PyErr_Format(
+        PyExc_TypeError,
+        "a %s cannot be pickled or copied: it is memory shared by descriptor; hand the descriptor over "
+        "(pass_fds or socket.send_fds) and attach() there",
+        Py_TYPE(self)->tp_name);
     return NULL;
 }
 
@@ -111,14 +112,15 @@ static PyObject *segment_attach(PyObject *type, PyObject *arguments, PyObject *k
 {
     static char *names[] = {"fd", NULL};
     int fd;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:attach", names, &fd) || (fd = own_descriptor(fd)) < 0) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:attach", names, &fd) ||
+        (fd = own_descriptor(fd)) < 0) {
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
     void *memory;
     uint32_t capacity;
-    enum urpc_memory_error error =
-        urpc_memory_attach(fd, URPC_CHANNEL_MAGIC, URPC_CHANNEL_VERSION, urpc_segment_size, &memory, &capacity);
+    enum urpc_memory_error error = urpc_memory_attach(fd, URPC_CHANNEL_MAGIC, URPC_CHANNEL_VERSION,
+                                                      urpc_segment_size, &memory, &capacity);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "segment");
         close(fd);
@@ -155,16 +157,19 @@ static void segment_dealloc(PyObject *object)
 
 static PyMethodDef segment_methods[] = {
     {"create", FAST(segment_create), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("create(capacity=64)\n--\n\n"
-               "Make the memory of a channel: two rings of `capacity` lines of 64 bytes, a power of two from 8 to "
-               "16384.")},
+     PyDoc_STR(
+         "create(capacity=64)\n--\n\n"
+         "Make the memory of a channel: two rings of `capacity` lines of 64 bytes, a power of two from 8 to "
+         "16384.")},
     {"attach", FAST(segment_attach), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("attach(fd)\n--\n\n"
-               "Map a segment that another process made. The descriptor stays the caller's to close.\n\n"
-               "Raises UrpcError if it holds no sealed segment of this version, OSError if it cannot be mapped.")},
+     PyDoc_STR(
+         "attach(fd)\n--\n\n"
+         "Map a segment that another process made. The descriptor stays the caller's to close.\n\n"
+         "Raises UrpcError if it holds no sealed segment of this version, OSError if it cannot be mapped.")},
     {"close", segment_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\n"
-               "Close the descriptor. Channels made of this segment go on; their memory goes with the last.")},
+     PyDoc_STR(
+         "close($self, /)\n--\n\n"
+         "Close the descriptor. Channels made of this segment go on; their memory goes with the last.")},
     {"__enter__", return_self, METH_NOARGS, NULL},
     {"__exit__", segment_close, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
@@ -172,13 +177,15 @@ static PyMethodDef segment_methods[] = {
 };
 
 static PyGetSetDef segment_properties[] = {
-    {"fd", segment_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."), NULL},
+    {"fd", segment_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."),
+     NULL},
     {"capacity", segment_capacity, NULL, PyDoc_STR("Lines of each ring."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot segment_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("The shared memory of one channel. Serves one life: each side can be taken once.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("The shared memory of one channel. Serves one life: each side can be taken once.")},
     {Py_tp_dealloc, segment_dealloc},
     {Py_tp_methods, segment_methods},
     {Py_tp_getset, segment_properties},
@@ -205,7 +212,8 @@ static bool parse_spin(PyObject *given, uint64_t *spin_ns)
         return false;
     }
     if (ns < 0 || ns > MAX_SPIN_NS) {
-        PyErr_Format(PyExc_ValueError, "spin_ns must be from 0 (always block) to %d, not %ld", MAX_SPIN_NS, ns);
+        PyErr_Format(PyExc_ValueError, "spin_ns must be from 0 (always block) to %d, not %ld", MAX_SPIN_NS,
+                     ns);
         return false;
     }
     *spin_ns = (uint64_t)ns;
@@ -230,14 +238,16 @@ static PyObject *doorbell_create(PyObject *type, PyObject *arguments, PyObject *
     static char *names[] = {"spin_ns", NULL};
     PyObject *spin = NULL;
     uint64_t spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_SPIN_NS : 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:create", names, &spin) || !parse_spin(spin, &spin_ns)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:create", names, &spin) ||
+        !parse_spin(spin, &spin_ns)) {
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
     struct urpc_memory_header header = {URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION, (uint32_t)spin_ns};
     int fd;
     void *memory;
-    enum urpc_memory_error error = urpc_memory_create("urpc-doorbell", header, URPC_DOORBELL_SIZE, &fd, &memory);
+    enum urpc_memory_error error =
+        urpc_memory_create("urpc-doorbell", header, URPC_DOORBELL_SIZE, &fd, &memory);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "doorbell");
         return NULL;
@@ -257,8 +267,8 @@ static PyObject *doorbell_attach(PyObject *type, PyObject *arguments, PyObject *
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
     void *memory;
     uint32_t stored;
-    enum urpc_memory_error error =
-        urpc_memory_attach(fd, URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION, urpc_doorbell_size, &memory, &stored);
+    enum urpc_memory_error error = urpc_memory_attach(fd, URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION,
+                                                      urpc_doorbell_size, &memory, &stored);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "doorbell");
         close(fd);
@@ -320,19 +330,23 @@ static void doorbell_dealloc(PyObject *object)
 static PyMethodDef doorbell_methods[] = {
     {"create", FAST(doorbell_create), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR("create(spin_ns=None)\n--\n\n"
-               "Make a doorbell. Its owner spins `spin_ns` nanoseconds before it blocks: 0 where it shares its core "
+               "Make a doorbell. Its owner spins `spin_ns` nanoseconds before it blocks: 0 where it shares "
+               "its core "
                "with a peer; by default 20 us, or 0 on a machine with one core.")},
     {"attach", FAST(doorbell_attach), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("attach(fd, spin_ns=None)\n--\n\n"
-               "Map a doorbell that another process made. Without spin_ns, the budget it was created with. The "
-               "descriptor stays the caller's to close.\n\n"
-               "Raises UrpcError if it holds no sealed doorbell of this version, OSError if it cannot be mapped.")},
+     PyDoc_STR(
+         "attach(fd, spin_ns=None)\n--\n\n"
+         "Map a doorbell that another process made. Without spin_ns, the budget it was created with. The "
+         "descriptor stays the caller's to close.\n\n"
+         "Raises UrpcError if it holds no sealed doorbell of this version, OSError if it cannot be mapped.")},
     {"ring", doorbell_ring, METH_NOARGS,
-     PyDoc_STR("ring($self, /)\n--\n\n"
-               "End the owner's present WaitSet.wait, or its next one if it does not wait now. From any process or "
-               "thread; several rings before a wait count as one. Never blocks.")},
+     PyDoc_STR(
+         "ring($self, /)\n--\n\n"
+         "End the owner's present WaitSet.wait, or its next one if it does not wait now. From any process or "
+         "thread; several rings before a wait count as one. Never blocks.")},
     {"close", doorbell_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on.")},
+     PyDoc_STR(
+         "close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on.")},
     {"__enter__", return_self, METH_NOARGS, NULL},
     {"__exit__", doorbell_close, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
@@ -340,14 +354,16 @@ static PyMethodDef doorbell_methods[] = {
 };
 
 static PyGetSetDef doorbell_properties[] = {
-    {"fd", doorbell_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."), NULL},
+    {"fd", doorbell_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."),
+     NULL},
     {"spin_ns", doorbell_spin, doorbell_set_spin,
      PyDoc_STR("How long this process spins before it blocks on this doorbell. May be set."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot doorbell_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("What one kernel sleeps on, and what those who send to it ring if it does.")},
+    {Py_tp_doc,
+     (void *)PyDoc_STR("What one kernel sleeps on, and what those who send to it ring if it does.")},
     {Py_tp_dealloc, doorbell_dealloc},
     {Py_tp_methods, doorbell_methods},
     {Py_tp_getset, doorbell_properties},

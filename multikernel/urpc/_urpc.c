@@ -17,7 +17,8 @@ static PyObject *max_message(PyObject *Py_UNUSED(module), PyObject *argument)
 static PyMethodDef functions[] = {
     {"max_message", max_message, METH_O,
      PyDoc_STR("max_message(capacity, /)\n--\n\n"
-               "Longest message, in bytes, of a channel whose rings have this many lines: three quarters of a ring.")},
+               "Longest message, in bytes, of a channel whose rings have this many lines: three quarters of "
+               "a ring.")},
     {NULL, NULL, 0, NULL},
 };
 
@@ -52,14 +53,15 @@ static int execute(PyObject *object)
         (module->doorbell = add_type(object, &doorbell_spec)) == NULL ||
         (module->channel = add_type(object, &channel_spec)) == NULL ||
         (module->waitset = add_type(object, &waitset_spec)) == NULL ||
-        (module->error = add_exception(object, "UrpcError", "Something about a channel, and not the system, is wrong.",
-                                       NULL)) == NULL ||
-        (module->closed = add_exception(object, "Closed", "This end or the other has been closed.", module->error)) ==
+        (module->error = add_exception(object, "UrpcError",
+                                       "Something about a channel, and not the system, is wrong.", NULL)) ==
             NULL ||
+        (module->closed = add_exception(object, "Closed", "This end or the other has been closed.",
+                                        module->error)) == NULL ||
         (module->too_long = add_exception(object, "MessageTooLong", "More than max_message(capacity) bytes.",
                                           module->error)) == NULL ||
-        (module->corrupt = add_exception(object, "Corrupt", "Shared memory holds what no correct peer writes.",
-                                         module->error)) == NULL) {
+        (module->corrupt = add_exception(
+             object, "Corrupt", "Shared memory holds what no correct peer writes.", module->error)) == NULL) {
         return -1;
     }
     return PyModule_AddIntConstant(object, "MAX_INLINE", URPC_INLINE) < 0 ||

@@ -1,13 +1,14 @@
 /*
- * The Python face of the C library: four types and a few functions, one file each. It holds no protocol: it turns
- * arguments into C, results into exceptions, and decides when the GIL is held.
+ * The Python face of the C library: four types and a few functions, one file each. It holds no protocol: it
+ * turns arguments into C, results into exceptions, and decides when the GIL is held.
  *
- *   held      while a channel's private state is touched, and for a first short spin: giving the GIL up and taking
- *             it back costs more than a round trip between neighbouring cores
- *   released  for all longer spinning and blocking, when only shared memory is looked at (wait.h), and while a
- *             measurement runs, during which the channel belongs to it alone
+ *   held      while a channel's private state is touched, and for a first short spin: giving the GIL up and
+ * taking it back costs more than a round trip between neighbouring cores released  for all longer spinning
+ * and blocking, when only shared memory is looked at (wait.h), and while a measurement runs, during which the
+ * channel belongs to it alone
  *
- * Nothing here unmaps memory before its object dies: closing ends the use, the last reference ends the mapping.
+ * Nothing here unmaps memory before its object dies: closing ends the use, the last reference ends the
+ * mapping.
  */
 #ifndef URPC_BINDING_H
 #define URPC_BINDING_H
@@ -30,25 +31,22 @@ typedef struct {
 } Module;
 
 typedef struct {
-    PyObject_HEAD
-    int fd; /* -1 once closed */
+    PyObject_HEAD int fd; /* -1 once closed */
     uint32_t capacity;
     struct urpc_segment_memory *memory;
 } Segment;
 
 typedef struct {
-    PyObject_HEAD
-    int fd; /* -1 once closed */
+    PyObject_HEAD int fd; /* -1 once closed */
     struct urpc_doorbell bell;
 } Doorbell;
 
 typedef struct {
-    PyObject_HEAD
-    struct urpc_channel channel;
+    PyObject_HEAD struct urpc_channel channel;
     Segment *segment;
     Doorbell *own;
     Doorbell *peer;
-    PyObject *spare; /* a bytes object of the size received last, made while there was time; or NULL */
+    PyObject *spare;   /* a bytes object of the size received last, made while there was time; or NULL */
     uint32_t expected; /* that size */
     uint8_t side;
     bool closed;
@@ -83,11 +81,12 @@ bool parse_call(const char *name, PyObject *const *arguments, Py_ssize_t positio
 /* A patience's callback that runs Python's signal handlers; its context is a PyThreadState *. */
 bool run_signal_handlers(void *thread);
 
-/* The waits of one call: begins with a spin under the GIL, then works out its deadline, and blocks without it. */
+/* The waits of one call: some turns of spinning under the GIL, and only then a look at the clock, and waits
+ * without. */
 struct waiting {
     uint64_t timeout;
-    uint64_t deadline;
-    bool begun;
+    uint64_t deadline; /* 0 until the first wait without the GIL */
+    int turns;
 };
 enum { WAIT_AGAIN = 1, WAIT_TIMEOUT = 0, WAIT_RAISED = -1 };
 int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
@@ -100,7 +99,7 @@ bool channel_usable(Channel *self);
 PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length);
 
 /* _measure.c: methods of Channel */
-#define MEASURE_METHOD(name)                                                                                           \
+#define MEASURE_METHOD(name)                                                                                 \
     PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
 MEASURE_METHOD(channel_ping);
 MEASURE_METHOD(channel_echo);

@@ -32,8 +32,8 @@ bool parse_call(const char *name, PyObject *const *arguments, Py_ssize_t positio
                 Py_ssize_t required, PyObject **values, uint64_t *timeout)
 {
     if (positional < required || positional > required + 1) {
-        PyErr_Format(PyExc_TypeError, "%s() takes %zd argument%s and an optional timeout (%zd given)", name, required,
-                     required == 1 ? "" : "s", positional);
+        PyErr_Format(PyExc_TypeError, "%s() takes %zd argument%s and an optional timeout (%zd given)", name,
+                     required, required == 1 ? "" : "s", positional);
         return false;
     }
     for (Py_ssize_t i = 0; i < required; i++) {
@@ -67,13 +67,12 @@ bool run_signal_handlers(void *thread)
 int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
              const struct urpc_watch *watches, size_t count)
 {
-    if (!waiting->begun) {
-        waiting->begun = true;
-        for (int turn = 0; bell->spin_ns > 0 && waiting->timeout > 0 && turn < TURNS_WITH_GIL; turn++) {
-            if (urpc_spin(bell, ticket, watches, count, 0)) {
-                return WAIT_AGAIN;
-            }
+    for (; bell->spin_ns > 0 && waiting->turns < TURNS_WITH_GIL; waiting->turns++) {
+        if (urpc_spin(bell, ticket, watches, count, 0)) {
+            return WAIT_AGAIN;
         }
+    }
+    if (waiting->deadline == 0) {
         waiting->deadline = deadline_after(waiting->timeout);
     }
     PyThreadState *thread = PyEval_SaveThread();

@@ -2,8 +2,7 @@
 #include "_urpc.h"
 
 typedef struct {
-    PyObject_HEAD
-    Doorbell *bell;
+    PyObject_HEAD Doorbell *bell;
     Channel **channels;
     struct urpc_watch *watches; /* watches[i] is of channels[i], while waiting */
     Py_ssize_t count;
@@ -88,7 +87,8 @@ static PyObject *waitset_add(PyObject *object, PyObject *argument)
 {
     WaitSet *self = (WaitSet *)object;
     if (!PyObject_TypeCheck(argument, module_of(self)->channel)) {
-        return PyErr_Format(PyExc_TypeError, "a wait set holds channels, not %.100s", Py_TYPE(argument)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "a wait set holds channels, not %.100s",
+                            Py_TYPE(argument)->tp_name);
     }
     Channel *channel = (Channel *)argument;
     if (!idle(self) || !channel_usable(channel)) {
@@ -177,7 +177,8 @@ static PyObject *wait_for_ready(WaitSet *self, uint64_t timeout)
     }
 }
 
-static PyObject *waitset_wait(PyObject *object, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
+static PyObject *waitset_wait(PyObject *object, PyObject *const *arguments, Py_ssize_t positional,
+                              PyObject *keywords)
 {
     WaitSet *self = (WaitSet *)object;
     uint64_t timeout = URPC_FOREVER;
@@ -204,13 +205,17 @@ static PyMethodDef waitset_methods[] = {
     {"add", waitset_add, METH_O,
      PyDoc_STR("add($self, channel, /)\n--\n\n"
                "Wait for this channel too. It must have been made with the wait set's doorbell as its own.")},
-    {"remove", waitset_remove, METH_O, PyDoc_STR("remove($self, channel, /)\n--\n\nNo longer wait for this channel.")},
+    {"remove", waitset_remove, METH_O,
+     PyDoc_STR("remove($self, channel, /)\n--\n\nNo longer wait for this channel.")},
     {"wait", FAST(waitset_wait), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("wait($self, timeout=None)\n--\n\n"
                "The channels that have something to do; blocks until there are any.\n\n"
-               "A channel is ready while receive() would return or raise at once, and once when there is room again "
-               "after try_send() returned False. The list is empty when time is up, or when the doorbell was rung by "
-               "hand and nothing is ready. A channel that has been closed here leaves the set by itself. One thread "
+               "A channel is ready while receive() would return or raise at once, and once when there is "
+               "room again "
+               "after try_send() returned False. The list is empty when time is up, or when the doorbell was "
+               "rung by "
+               "hand and nothing is ready. A channel that has been closed here leaves the set by itself. One "
+               "thread "
                "at a time; the cost of a look is the number of channels.")},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -54,7 +54,8 @@ static bool accept_acknowledgement(struct urpc_channel *channel, uint64_t header
 static bool is_message(const struct urpc_channel *channel, uint64_t header, uint64_t position)
 {
     return urpc_header_sequence(header) == ((position + 1) & URPC_COUNT_MASK) &&
-           urpc_header_kind(header) == URPC_MESSAGE && urpc_header_length(header) <= urpc_max_message(channel->capacity);
+           urpc_header_kind(header) == URPC_MESSAGE &&
+           urpc_header_length(header) <= urpc_max_message(channel->capacity);
 }
 
 /* Learn all that can be known of what the peer has consumed. */
@@ -78,7 +79,8 @@ static enum urpc_result harvest(struct urpc_channel *channel, struct urpc_watch 
     for (;;) {
         line = &channel->in[slot(channel, channel->peeked)];
         header = atomic_load_explicit(&line->header, memory_order_acquire);
-        if (channel->peeked - channel->consumed >= channel->capacity || !is_message(channel, header, channel->peeked)) {
+        if (channel->peeked - channel->consumed >= channel->capacity ||
+            !is_message(channel, header, channel->peeked)) {
             break; /* the last, or one that urpc_poll will refuse */
         }
         if (!accept_acknowledgement(channel, header)) {
@@ -115,7 +117,8 @@ static enum urpc_result make_room(struct urpc_channel *channel, uint32_t lines, 
     return URPC_AGAIN;
 }
 
-enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length, struct urpc_watch *watch)
+enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
+                              struct urpc_watch *watch)
 {
     if (unlikely(channel->broken)) {
         return channel->broken;
@@ -145,7 +148,8 @@ enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, si
         struct urpc_line *next = &channel->out[slot(channel, first + i)];
         size_t part = length - done < URPC_INLINE ? length - done : URPC_INLINE;
         memcpy(next->payload, (const unsigned char *)data + done, part);
-        atomic_store_explicit(&next->header, urpc_header(first + i + 1, channel->consumed, length, URPC_CONTINUED),
+        atomic_store_explicit(&next->header,
+                              urpc_header(first + i + 1, channel->consumed, length, URPC_CONTINUED),
                               memory_order_relaxed);
         done += part;
     }

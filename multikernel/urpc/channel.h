@@ -7,48 +7,49 @@
  *          4096  ring written by side 0, read by side 1: `capacity` lines
  *          ...   ring written by side 1, read by side 0
  *
- * Usage. Each side: urpc_channel_init once. Sender: urpc_publish, then urpc_doorbell_notify of the peer's bell
- * (urpc_try_send does both). Receiver: urpc_poll; on URPC_OK make room for channel->length bytes, then urpc_take.
- * On URPC_AGAIN the watch says what to wait for. One thread at a time per side.
+ * Usage. Each side: urpc_channel_init once. Sender: urpc_publish, then urpc_doorbell_notify of the peer's
+ * bell (urpc_try_send does both). Receiver: urpc_poll; on URPC_OK make room for channel->length bytes, then
+ * urpc_take. On URPC_AGAIN the watch says what to wait for. One thread at a time per side.
  *
- * Order and delivery. First in, first out, nothing lost and nothing doubled. A message is visible whole or not at
- * all: the lines behind the first are written first, and the first line's header last. So a sender that is killed
- * half way leaves nothing behind, and a receiver never waits for the rest of a message.
+ * Order and delivery. First in, first out, nothing lost and nothing doubled. A message is visible whole or
+ * not at all: the lines behind the first are written first, and the first line's header last. So a sender
+ * that is killed half way leaves nothing behind, and a receiver never waits for the rest of a message.
  *
- * Flow control. A sender is never more than `capacity` lines ahead of what it knows to be consumed. It learns that
- *   (a) from the `acknowledged` field of every message that comes the other way, and
- *   (b) from the peer's `status` line, which the peer writes whenever a quarter of the ring has been consumed and
- *       not told otherwise. The sender reads it only to see whether the peer has closed, and when it is out of room.
- * A receiver that has consumed everything has thus told all but less than a quarter, and a message takes at most
- * three quarters of the ring: so whenever all earlier messages have been received, the next one fits. No timer and
- * no flush is needed for progress, and the quarter keeps (b) to one line in capacity/4 messages.
+ * Flow control. A sender is never more than `capacity` lines ahead of what it knows to be consumed. It learns
+ * that (a) from the `acknowledged` field of every message that comes the other way, and (b) from the peer's
+ * `status` line, which the peer writes whenever a quarter of the ring has been consumed and not told
+ * otherwise. The sender reads it only to see whether the peer has closed, and when it is out of room. A
+ * receiver that has consumed everything has thus told all but less than a quarter, and a message takes at
+ * most three quarters of the ring: so whenever all earlier messages have been received, the next one fits. No
+ * timer and no flush is needed for progress, and the quarter keeps (b) to one line in capacity/4 messages.
  *
- * A sender out of room also looks at acknowledgements in messages that it has not received yet, up to `peeked`, so
- * that two ends with full rings do not wait for each other. Each header's acknowledgement is taken exactly once,
- * when it is peeked or when it is received. It is 20 bits wide, and must not be read when it is ambiguous: (b) is
- * read before the unread headers are, with acquire, so a header that is not seen then was written after (b) and
- * acknowledges no less; and no more than a ring is sent between two such looks. Hence the field is never more than
- * two rings behind, and 20 bits are more than enough (line.h asserts it). Positions themselves are 64 bits wide.
+ * A sender out of room also looks at acknowledgements in messages that it has not received yet, up to
+ * `peeked`, so that two ends with full rings do not wait for each other. Each header's acknowledgement is
+ * taken exactly once, when it is peeked or when it is received. It is 20 bits wide, and must not be read when
+ * it is ambiguous: (b) is read before the unread headers are, with acquire, so a header that is not seen then
+ * was written after (b) and acknowledges no less; and no more than a ring is sent between two such looks.
+ * Hence the field is never more than two rings behind, and 20 bits are more than enough (line.h asserts it).
+ * Positions themselves are 64 bits wide.
  *
- * Waiting for room. A sender that finds none writes the position it needs acknowledged into its `wanted` line and
- * looks once more. A receiver that writes `status` then reads `wanted`, and rings the sender's doorbell when it has
- * got there. Both have a seq_cst fence between their store and their load: the same argument as in doorbell.h.
+ * Waiting for room. A sender that finds none writes the position it needs acknowledged into its `wanted` line
+ * and looks once more. A receiver that writes `status` then reads `wanted`, and rings the sender's doorbell
+ * when it has got there. Both have a seq_cst fence between their store and their load: the same argument as
+ * in doorbell.h.
  *
  * Memory ordering, by operation
- *   publish   payload: plain stores. Header: release, so the payload is visible with it. Further lines: relaxed
- *             headers, ordered by the first line's release.
- *   poll      header: acquire; the payload is read only after it fits.
- *   take      plain loads of payload; relaxed loads of the further headers, ordered by poll's acquire.
- *   acknowledge  status, or the header of the next message: release, after the payload has been copied out, so
- *             the writer cannot overwrite what is still being read.
- *   harvest   status and unread headers: acquire, before the lines they free are written again.
- *   close     status: release, after the last message; the reader loads it with acquire and then looks at the ring
- *             once more, so that a message sent before the close is never missed.
+ *   publish   payload: plain stores. Header: release, so the payload is visible with it. Further lines:
+ * relaxed headers, ordered by the first line's release. poll      header: acquire; the payload is read only
+ * after it fits. take      plain loads of payload; relaxed loads of the further headers, ordered by poll's
+ * acquire. acknowledge  status, or the header of the next message: release, after the payload has been copied
+ * out, so the writer cannot overwrite what is still being read. harvest   status and unread headers: acquire,
+ * before the lines they free are written again. close     status: release, after the last message; the reader
+ * loads it with acquire and then looks at the ring once more, so that a message sent before the close is
+ * never missed.
  *
  * Trust. The peer may be hostile, or dead with its last words half written. Every word that comes from shared
- * memory is read once, and checked before it is used: sequences, kinds, lengths and acknowledgements that cannot
- * be give URPC_CORRUPT, which sticks. All indices are our own counters, masked. A hostile peer can forge payload
- * and stop talking, as it could with a socket.
+ * memory is read once, and checked before it is used: sequences, kinds, lengths and acknowledgements that
+ * cannot be give URPC_CORRUPT, which sticks. All indices are our own counters, masked. A hostile peer can
+ * forge payload and stop talking, as it could with a socket.
  */
 #ifndef URPC_CHANNEL_H
 #define URPC_CHANNEL_H
@@ -64,9 +65,11 @@ enum { URPC_CHANNEL_VERSION = 1, URPC_RINGS_OFFSET = 4096 };
 
 /* What one side writes, for the other to read. */
 struct urpc_side {
-    /* Lines consumed, shifted left by one; bit 0: closed. Written by this side, release; read by the other, acquire. */
+    /* Lines consumed, shifted left by one; bit 0: closed. Written by this side, release; read by the other,
+     * acquire. */
     alignas(URPC_APART) _Atomic uint64_t status;
-    /* The position that this side needs acknowledged, or 0. Written by this side, read by the other after a fence. */
+    /* The position that this side needs acknowledged, or 0. Written by this side, read by the other after a
+     * fence. */
     alignas(URPC_APART) _Atomic uint64_t wanted;
     /* 1 once a channel has been made of this side: a segment serves one life. Exchanged by who makes it. */
     alignas(URPC_APART) _Atomic uint32_t claimed;
@@ -126,8 +129,10 @@ static inline uint32_t urpc_max_message(uint32_t capacity)
 bool urpc_channel_init(struct urpc_channel *channel, struct urpc_segment_memory *memory, uint32_t capacity,
                        unsigned side, const struct urpc_doorbell *own, const struct urpc_doorbell *peer);
 
-/* Put a message into the ring, without notifying: OK, AGAIN, CLOSED, CORRUPT or TOO_LONG. Never part of it. */
-enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length, struct urpc_watch *watch);
+/* Put a message into the ring, without notifying: OK, AGAIN, CLOSED, CORRUPT or TOO_LONG. Never part of it.
+ */
+enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
+                              struct urpc_watch *watch);
 
 /* Publish, and wake the peer if it sleeps. */
 static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const void *data, size_t length,
@@ -143,12 +148,13 @@ static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const
 /* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. */
 enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch);
 
-/* Copy out, and consume, the message that urpc_poll has just found: OK or CORRUPT. `data` has room for `length`. */
+/* Copy out, and consume, the message that urpc_poll has just found: OK or CORRUPT. `data` has room for
+ * `length`. */
 enum urpc_result urpc_take(struct urpc_channel *channel, void *data);
 
 /*
- * After URPC_AGAIN from publish: is there now the room that was wanted, or a reason why there never will be? Says so
- * once: a sender that does not come back for its room is not told of it for ever.
+ * After URPC_AGAIN from publish: is there now the room that was wanted, or a reason why there never will be?
+ * Says so once: a sender that does not come back for its room is not told of it for ever.
  */
 bool urpc_room(struct urpc_channel *channel);
 

@@ -1,6 +1,6 @@
 /*
- * Time. Deadlines are CLOCK_MONOTONIC nanoseconds, as futexes take them. Stopwatches read the time-stamp counter
- * where it is invariant (it then counts at one rate in every power state), else CLOCK_MONOTONIC_RAW.
+ * Time. Deadlines are CLOCK_MONOTONIC nanoseconds, as futexes take them. Stopwatches read the time-stamp
+ * counter where it is invariant (it then counts at one rate in every power state), else CLOCK_MONOTONIC_RAW.
  *
  * A stopwatch calibrates itself against CLOCK_MONOTONIC_RAW over its own life, and no less than 2 ms: reading
  * both clocks is good to some 50 ns, so the rate is good to 25 parts in a million, and no state outlives it.
@@ -38,8 +38,8 @@ void urpc_stopwatch_start(struct urpc_stopwatch *watch);
 double urpc_stopwatch_scale(const struct urpc_stopwatch *watch);
 
 /*
- * Now, in ticks. What the program did before has been done when the clock is read, and what comes after has not
- * begun: without that, a load that misses is still under way when its time is taken.
+ * Now, in ticks. What the program did before has been done when the clock is read, and what comes after has
+ * not begun: without that, a load that misses is still under way when its time is taken.
  */
 static inline uint64_t urpc_ticks(const struct urpc_stopwatch *watch)
 {
@@ -56,7 +56,8 @@ static inline uint64_t urpc_ticks(const struct urpc_stopwatch *watch)
     return urpc_clock_ns(CLOCK_MONOTONIC_RAW);
 }
 
-/* One turn of a spin loop: tells the core that it waits, so that a sibling thread gets the execution units. */
+/* One turn of a spin loop: tells the core that it waits, so that a sibling thread gets the execution units.
+ */
 static inline void urpc_relax(void)
 {
 #if defined(__x86_64__)

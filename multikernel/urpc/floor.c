@@ -15,9 +15,11 @@ enum { RING = 64, TURN_NS = 5000000 };
 struct run;
 typedef void part(struct run *run, int me);
 
-/* What two threads share. Every word that one writes and the other polls has its line to itself, two lines apart. */
+/* What two threads share. Every word that one writes and the other polls has its line to itself, two lines
+ * apart. */
 struct run {
-    alignas(URPC_APART) _Atomic uint32_t flags[2][URPC_APART / sizeof(uint32_t)]; /* flags[i][0]: written by i */
+    alignas(
+        URPC_APART) _Atomic uint32_t flags[2][URPC_APART / sizeof(uint32_t)]; /* flags[i][0]: written by i */
     alignas(URPC_APART) _Atomic bool stop;
     alignas(URPC_APART) _Atomic uint64_t consumed;
     alignas(URPC_APART) struct urpc_line ring[RING];
@@ -118,28 +120,8 @@ static void bare_turn(struct run *run, int me, uint32_t turn)
     }
 }
 
-static void block_for(struct run *run, int other, uint32_t turn)
-{
-    /* In slices, so that a stop that comes between the look and the sleep is noticed. */
-    while (atomic_load_explicit(&run->flags[other][0], memory_order_acquire) != turn && !stopped(run)) {
-        urpc_futex_wait(&run->flags[other][0], turn - 1, urpc_now() + 100 * (uint64_t)TURN_NS);
-    }
-}
-
-static void futex_turn(struct run *run, int me, uint32_t turn)
-{
-    if (me == 1) {
-        block_for(run, 0, turn);
-    }
-    atomic_store_explicit(&run->flags[me][0], turn, memory_order_release);
-    urpc_futex_wake(&run->flags[me][0], 1);
-    if (me == 0) {
-        block_for(run, 1, turn);
-    }
-}
-
 /* `count` means of a batch of turns, taken by the first thread. */
-static void batches(struct run *run, int me, void (*turn)(struct run *, int, uint32_t))
+static void bare(struct run *run, int me)
 {
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
@@ -147,7 +129,7 @@ static void batches(struct run *run, int me, void (*turn)(struct run *, int, uin
     for (size_t i = 0; i < run->count && !stopped(run); i++) {
         uint64_t start = urpc_ticks(&watch);
         for (int j = 0; j < URPC_FLOOR_BATCH; j++) {
-            turn(run, me, ++number);
+            bare_turn(run, me, ++number);
         }
         if (me == 0) {
             run->ps[i] = urpc_ticks(&watch) - start;
@@ -161,14 +143,70 @@ static void batches(struct run *run, int me, void (*turn)(struct run *, int, uin
     }
 }
 
-static void bare(struct run *run, int me)
+/*
+ * Blocked round trips. A thread that is still on its way to sleep when the answer comes does not sleep, and
+ * two such threads can go on like that for ever, at a hundredth of the time. So a flag carries, beside the
+ * number of the turn, whether its writer slept before it; only turns in which both did count, and after any
+ * other the first thread pauses until the second must be asleep.
+ */
+enum { SLEPT = 1, TURN = 2, PAUSE_NS = 20000, PATIENCE = 50 };
+static const uint32_t LAST = UINT32_MAX;
+
+/* Wait until the other's flag is of `turn` or the last; true if this thread slept. */
+static bool block_for(struct run *run, int other, uint32_t turn)
 {
-    batches(run, me, bare_turn);
+    _Atomic uint32_t *flag = &run->flags[other][0];
+    bool slept = false;
+    uint32_t seen;
+    while ((seen = atomic_load_explicit(flag, memory_order_acquire)) / TURN != turn && seen != LAST &&
+           !stopped(run)) {
+        /* In slices, so that a stop that comes between the look and the sleep is noticed. */
+        slept |= urpc_futex_wait(flag, seen, urpc_now() + 100 * (uint64_t)TURN_NS) == 0;
+    }
+    return slept;
+}
+
+static void pass(struct run *run, int me, uint32_t value)
+{
+    atomic_store_explicit(&run->flags[me][0], value, memory_order_release);
+    urpc_futex_wake(&run->flags[me][0], 1);
 }
 
 static void futex(struct run *run, int me)
 {
-    batches(run, me, futex_turn);
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    if (me == 1) {
+        for (uint32_t turn = 1;; turn++) {
+            bool slept = block_for(run, 0, turn);
+            if (atomic_load(&run->flags[0][0]) == LAST || stopped(run)) {
+                return;
+            }
+            pass(run, 1, turn * TURN | (slept ? SLEPT : 0));
+        }
+    }
+    size_t kept = 0;
+    for (uint32_t turn = 1; kept < run->count && turn / PATIENCE < run->count && !stopped(run); turn++) {
+        uint64_t start = urpc_ticks(&watch);
+        pass(run, 0, turn * TURN);
+        bool slept = block_for(run, 1, turn);
+        run->ps[kept] = urpc_ticks(&watch) - start;
+        if (slept && (atomic_load(&run->flags[1][0]) & SLEPT)) {
+            kept++;
+        } else {
+            for (uint64_t until = urpc_now() + PAUSE_NS; urpc_now() < until;) {
+                urpc_relax();
+            }
+        }
+    }
+    pass(run, 0, LAST);
+    double scale = urpc_stopwatch_scale(&watch);
+    for (size_t i = 0; i < kept; i++) {
+        run->ps[i] = (uint64_t)((double)run->ps[i] * scale);
+    }
+    if (kept < run->count) {
+        atomic_store(&run->error, ETIMEDOUT);
+    }
 }
 
 static int round_trips(part *play, int core_a, int core_b, size_t samples, uint64_t *ps,
@@ -178,12 +216,14 @@ static int round_trips(part *play, int core_a, int core_b, size_t samples, uint6
     return perform(&run, core_a, core_b, patience);
 }
 
-int urpc_floor_bare(int core_a, int core_b, size_t samples, uint64_t *ps, const struct urpc_patience *patience)
+int urpc_floor_bare(int core_a, int core_b, size_t samples, uint64_t *ps,
+                    const struct urpc_patience *patience)
 {
     return round_trips(bare, core_a, core_b, samples, ps, patience);
 }
 
-int urpc_floor_futex(int core_a, int core_b, size_t samples, uint64_t *ps, const struct urpc_patience *patience)
+int urpc_floor_futex(int core_a, int core_b, size_t samples, uint64_t *ps,
+                     const struct urpc_patience *patience)
 {
     return round_trips(futex, core_a, core_b, samples, ps, patience);
 }
@@ -206,7 +246,8 @@ static void stream(struct run *run, int me)
             if (run->fence) {
                 atomic_thread_fence(memory_order_seq_cst);
             }
-            (void)atomic_load_explicit(&run->flags[1][0], memory_order_relaxed); /* the look at the doorbell */
+            (void)atomic_load_explicit(&run->flags[1][0],
+                                       memory_order_relaxed); /* the look at the doorbell */
         } else {
             while (atomic_load_explicit(&line->header, memory_order_acquire) != i + 1 && !stopped(run)) {
                 urpc_relax();
@@ -241,7 +282,7 @@ static void membarriers(struct run *run, int me)
 }
 
 int urpc_floor_ordering(int core_a, int core_b, size_t count, struct urpc_ordering *ordering,
-                          const struct urpc_patience *patience)
+                        const struct urpc_patience *patience)
 {
     *ordering = (struct urpc_ordering){0};
     struct run plain = {.play = stream, .count = count, .ps = &ordering->plain_ps};

@@ -14,9 +14,12 @@
  * CLOCK_MONOTONIC nanoseconds; UINT64_MAX is never. */
 static inline int urpc_futex_wait(const _Atomic uint32_t *word, uint32_t expected, uint64_t deadline)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000), .tv_nsec = (long)(deadline % 1000000000)};
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000),
+                             .tv_nsec = (long)(deadline % 1000000000)};
     const struct timespec *limit = deadline == UINT64_MAX ? NULL : &until;
-    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, limit, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ? 0 : errno;
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, limit, NULL, FUTEX_BITSET_MATCH_ANY) == 0
+               ? 0
+               : errno;
 }
 
 static inline void urpc_futex_wake(_Atomic uint32_t *word, int count)

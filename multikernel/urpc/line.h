@@ -6,20 +6,20 @@
  *
  *   header, from bit 0:   sequence:20   acknowledged:20   length:20   kind:4
  *
- * Why one line. A message costs what its cache lines cost: writing a line that the other core holds invalidates
- * its copy, and reading it fetches it back. With the header beside the payload that is one invalidate and one
- * fill a message, the least there can be.
+ * Why one line. A message costs what its cache lines cost: writing a line that the other core holds
+ * invalidates its copy, and reading it fetches it back. With the header beside the payload that is one
+ * invalidate and one fill a message, the least there can be.
  *
- * Why a sequence, and not a "used" bit that the reader clears. Clearing would make the reader write the writer's
- * line: a second invalidate and a second fill for each message. Here the header of the line at position p holds
- * the low bits of p + 1, so a reader knows a new line from one of the lap before by its value alone, and knows a
- * wrong one from both. A ring that is all zeros is an empty ring.
+ * Why a sequence, and not a "used" bit that the reader clears. Clearing would make the reader write the
+ * writer's line: a second invalidate and a second fill for each message. Here the header of the line at
+ * position p holds the low bits of p + 1, so a reader knows a new line from one of the lap before by its
+ * value alone, and knows a wrong one from both. A ring that is all zeros is an empty ring.
  *
- * Acknowledged counts, modulo 2^20, the lines that the writer of this header has consumed of the opposite ring.
- * It rides for free in every message, so two ends that answer each other never write anything else.
+ * Acknowledged counts, modulo 2^20, the lines that the writer of this header has consumed of the opposite
+ * ring. It rides for free in every message, so two ends that answer each other never write anything else.
  *
- * Length is that of the whole message. A message longer than one line goes on in the lines behind, each with its
- * own sequence and the kind CONTINUED; see channel.h for the order in which they become visible.
+ * Length is that of the whole message. A message longer than one line goes on in the lines behind, each with
+ * its own sequence and the kind CONTINUED; see channel.h for the order in which they become visible.
  */
 #ifndef URPC_LINE_H
 #define URPC_LINE_H
@@ -44,7 +44,8 @@ enum urpc_kind {
 #define URPC_COUNT_BITS 20
 #define URPC_COUNT_MASK ((UINT64_C(1) << URPC_COUNT_BITS) - 1)
 
-/* Header: written by the ring's writer, release. Read by its reader, acquire. The payload is guarded by it. */
+/* Header: written by the ring's writer, release. Read by its reader, acquire. The payload is guarded by it.
+ */
 struct urpc_line {
     _Atomic uint64_t header;
     unsigned char payload[URPC_INLINE];
@@ -56,11 +57,13 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "shared memory needs 64-bit atomics 
 _Static_assert((URPC_MAX_CAPACITY & (URPC_MAX_CAPACITY - 1)) == 0, "capacities are powers of two");
 /* A sequence tells this lap from the last, and an acknowledgement at most two rings old keeps its sign. */
 _Static_assert(4 * URPC_MAX_CAPACITY <= (1 << (URPC_COUNT_BITS - 1)), "counts must span several laps");
-_Static_assert(URPC_MAX_CAPACITY * URPC_INLINE < (1 << 20), "a length must fit its field");
+_Static_assert(URPC_MAX_CAPACITY *URPC_INLINE < (1 << 20), "a length must fit its field");
 
-static inline uint64_t urpc_header(uint64_t sequence, uint64_t acknowledged, uint64_t length, enum urpc_kind kind)
+static inline uint64_t urpc_header(uint64_t sequence, uint64_t acknowledged, uint64_t length,
+                                   enum urpc_kind kind)
 {
-    return (sequence & URPC_COUNT_MASK) | (acknowledged & URPC_COUNT_MASK) << 20 | length << 40 | (uint64_t)kind << 60;
+    return (sequence & URPC_COUNT_MASK) | (acknowledged & URPC_COUNT_MASK) << 20 | length << 40 |
+           (uint64_t)kind << 60;
 }
 
 static inline uint64_t urpc_header_sequence(uint64_t header)

@@ -56,7 +56,8 @@ static enum urpc_result send(struct urpc_channel *channel, const void *data, uin
     }
 }
 
-static void to_picoseconds(const struct urpc_stopwatch *watch, uint64_t *ticks, size_t count, uint64_t overhead)
+static void to_picoseconds(const struct urpc_stopwatch *watch, uint64_t *ticks, size_t count,
+                           uint64_t overhead)
 {
     double scale = urpc_stopwatch_scale(watch);
     for (size_t i = 0; i < count; i++) {
@@ -98,7 +99,8 @@ enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, 
     return URPC_OK;
 }
 
-enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds, const struct urpc_patience *patience)
+enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds,
+                                   const struct urpc_patience *patience)
 {
     unsigned char data[PING_BYTES];
     for (size_t round = 0; round < rounds; round++) {
@@ -114,8 +116,8 @@ enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds, 
 }
 
 /*
- * Both ends go through the same bursts: of `size` messages and a "done", first one lap that is not timed, then
- * `count` messages that are. Calls one end's part of each burst with where its times go.
+ * Both ends go through the same bursts: of `size` messages and a "done", first one lap that is not timed,
+ * then `count` messages that are. Calls one end's part of each burst with where its times go.
  */
 typedef enum urpc_result burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
                                uint64_t *ticks, const struct urpc_patience *patience);
@@ -145,8 +147,8 @@ static enum urpc_result bursts(struct urpc_channel *channel, burst *one, size_t 
     return URPC_OK;
 }
 
-static enum urpc_result send_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
-                                   uint64_t *ticks, const struct urpc_patience *patience)
+static enum urpc_result send_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch,
+                                   size_t size, uint64_t *ticks, const struct urpc_patience *patience)
 {
     unsigned char data[PING_BYTES] = {0};
     enum urpc_result result = receive(channel, data, 0, patience); /* "ready" */
@@ -159,7 +161,8 @@ static enum urpc_result send_burst(struct urpc_channel *channel, const struct ur
 }
 
 /* Wait until the line `ahead` of the next one is written, without touching those before it. */
-static enum urpc_result await_line(struct urpc_channel *channel, size_t ahead, const struct urpc_patience *patience)
+static enum urpc_result await_line(struct urpc_channel *channel, size_t ahead,
+                                   const struct urpc_patience *patience)
 {
     uint64_t position = channel->consumed + ahead;
     const struct urpc_line *line = &channel->in[position & (channel->capacity - 1)];
@@ -181,8 +184,8 @@ static enum urpc_result await_line(struct urpc_channel *channel, size_t ahead, c
     }
 }
 
-static enum urpc_result receive_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch, size_t size,
-                                      uint64_t *ticks, const struct urpc_patience *patience)
+static enum urpc_result receive_burst(struct urpc_channel *channel, const struct urpc_stopwatch *watch,
+                                      size_t size, uint64_t *ticks, const struct urpc_patience *patience)
 {
     unsigned char data[PING_BYTES] = {0};
     enum urpc_result result = send(channel, data, 0, patience); /* "ready" */

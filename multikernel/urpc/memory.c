@@ -16,8 +16,8 @@ static enum urpc_memory_error map(int fd, size_t size, int flags, void **memory)
     return *memory == MAP_FAILED ? URPC_MEMORY_SYSTEM : URPC_MEMORY_OK;
 }
 
-enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_header header, size_t size, int *fd,
-                                          void **memory)
+enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_header header, size_t size,
+                                          int *fd, void **memory)
 {
     *fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (*fd < 0) {
@@ -34,8 +34,8 @@ enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_h
     return URPC_MEMORY_SYSTEM;
 }
 
-enum urpc_memory_error urpc_memory_attach(int fd, uint64_t magic, uint32_t version, size_t (*size_of)(uint32_t),
-                                          void **memory, uint32_t *parameter)
+enum urpc_memory_error urpc_memory_attach(int fd, uint64_t magic, uint32_t version,
+                                          size_t (*size_of)(uint32_t), void **memory, uint32_t *parameter)
 {
     struct stat status;
     if (fstat(fd, &status) < 0) {

@@ -20,7 +20,8 @@ enum urpc_memory_error {
     URPC_MEMORY_FOREIGN,  /* not one of ours: magic, version or size do not fit */
 };
 
-/* What every segment of ours begins with. Written once, by its creator, before any other process can see it. */
+/* What every segment of ours begins with. Written once, by its creator, before any other process can see it.
+ */
 struct urpc_memory_header {
     uint64_t magic;
     uint32_t version;
@@ -31,16 +32,16 @@ struct urpc_memory_header {
  * Create a sealed segment of `size` bytes, zeroed but for its header, and map it. On success *fd is a new
  * descriptor with close-on-exec set, and *memory its mapping.
  */
-enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_header header, size_t size, int *fd,
-                                          void **memory);
+enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_header header, size_t size,
+                                          int *fd, void **memory);
 
 /*
- * Map the segment behind `fd`, after its seals, magic, version and size have been checked. `size_of` gives the
- * size that a header's parameter calls for, or 0 if the parameter is out of range. The descriptor stays the
- * caller's.
+ * Map the segment behind `fd`, after its seals, magic, version and size have been checked. `size_of` gives
+ * the size that a header's parameter calls for, or 0 if the parameter is out of range. The descriptor stays
+ * the caller's.
  */
-enum urpc_memory_error urpc_memory_attach(int fd, uint64_t magic, uint32_t version, size_t (*size_of)(uint32_t),
-                                          void **memory, uint32_t *parameter);
+enum urpc_memory_error urpc_memory_attach(int fd, uint64_t magic, uint32_t version,
+                                          size_t (*size_of)(uint32_t), void **memory, uint32_t *parameter);
 
 void urpc_memory_unmap(void *memory, size_t size);
 

@@ -20,8 +20,8 @@ static bool fired(const struct urpc_watch *watches, size_t count)
     return false;
 }
 
-bool urpc_spin(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_watch *watches, size_t count,
-               uint64_t until)
+bool urpc_spin(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_watch *watches,
+               size_t count, uint64_t until)
 {
     do {
         for (int look = 0; look < LOOKS_A_CLOCK; look++) {
@@ -44,8 +44,9 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-enum urpc_woken urpc_await(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_watch *watches,
-                           size_t count, const struct urpc_patience *patience)
+enum urpc_woken urpc_await(const struct urpc_doorbell *bell, uint32_t ticket,
+                           const struct urpc_watch *watches, size_t count,
+                           const struct urpc_patience *patience)
 {
     uint64_t now = urpc_now();
     if (now >= patience->deadline) {
@@ -65,7 +66,8 @@ enum urpc_woken urpc_await(const struct urpc_doorbell *bell, uint32_t ticket, co
     for (;;) {
         uint32_t asleep = ticket | URPC_ASLEEP;
         uint32_t seen = ticket;
-        if (!atomic_compare_exchange_strong_explicit(word, &seen, asleep, memory_order_seq_cst, memory_order_seq_cst) &&
+        if (!atomic_compare_exchange_strong_explicit(word, &seen, asleep, memory_order_seq_cst,
+                                                     memory_order_seq_cst) &&
             seen != asleep) {
             return URPC_WOKEN; /* rung since the ticket was taken */
         }
