@@ -13,7 +13,7 @@ from probes.live import Live
 from probes.pci import probe as pci
 from probes.source import Source
 
-__all__ = ["PROBES", "Problem", "Survey", "live", "survey"]
+__all__ = ["PROBES", "Survey", "live", "survey"]
 
 
 def survey(source: Source) -> Survey:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import shutil
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 
 from probes.cpulist import parse_list
 from probes.fact import Survey
+from probes.machine import survey
+from probes.source import Tree
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -36,6 +41,25 @@ def unpack(archive: Path, into: Path) -> Path:
         (root / "cpuid").rename(inner / "cpuid")
         return inner
     return root
+
+
+def survey_once(name: str, factory: pytest.TempPathFactory, lay_out: Callable[[Path], Path]) -> Survey:
+    """Survey a recorded machine, once for all workers of a test run: unpacking is most of the work.
+
+    `lay_out` puts the machine into a directory and returns its root. Two workers that come at once do it twice.
+    """
+    base = factory.getbasetemp()
+    kept = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{name}.survey"
+    if kept.exists():
+        told: Survey = pickle.loads(kept.read_bytes())
+        return told
+    directory = factory.mktemp("machine")
+    told = survey(Tree(lay_out(directory)))
+    shutil.rmtree(directory)
+    fresh = directory.with_suffix(".survey")
+    fresh.write_bytes(pickle.dumps(told))
+    fresh.replace(kept)
+    return told
 
 
 def load(path: Path) -> Any:

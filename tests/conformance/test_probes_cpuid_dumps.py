@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from probes_recorded import DATA, caches_expected, caches_told, cores_of, groups, load, machines, rows, unpack
+from probes_recorded import (
+    DATA,
+    caches_expected,
+    caches_told,
+    cores_of,
+    groups,
+    load,
+    machines,
+    rows,
+    survey_once,
+    unpack,
+)
 from probes_vocabulary import violations
 
 from probes.fact import Survey
-from probes.machine import survey
-from probes.source import Tree
 
 LEGACY_CACHES = {
     "AMD-K10-Istanbul-8xOpteron-8439SE": "family 10h describes its caches in leaves 0x80000005 and 0x80000006 only",
@@ -31,9 +40,11 @@ def machine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def found(machine: str, tmp_path_factory: pytest.TempPathFactory) -> Survey:
-    root: Path = tmp_path_factory.mktemp("dump")
-    unpack(DATA / "cpuid" / f"{machine}.tar.bz2", root / "unpacked").rename(root / "cpuid")
-    return survey(Tree(root))
+    def lay_out(directory: Path) -> Path:
+        unpack(DATA / "cpuid" / f"{machine}.tar.bz2", directory / "unpacked").rename(directory / "cpuid")
+        return directory
+
+    return survey_once(machine, tmp_path_factory, lay_out)
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
-from probes_recorded import DATA, address, caches_expected, caches_told, cores_of, groups, load, machines, rows, unpack
+from probes_recorded import (
+    DATA,
+    address,
+    caches_expected,
+    caches_told,
+    cores_of,
+    groups,
+    load,
+    machines,
+    rows,
+    survey_once,
+    unpack,
+)
 from probes_vocabulary import violations
 
 from probes.fact import Survey
-from probes.machine import survey
-from probes.source import Tree
 
 EDITED = {
     "40intel64-4n10c+pci-conflicts": "the tree contradicts itself on purpose, and hwloc drops a package over it",
@@ -44,10 +52,8 @@ def summary(machine: str) -> Any:
 
 @pytest.fixture(scope="module")
 def found(machine: str, tmp_path_factory: pytest.TempPathFactory) -> Survey:
-    directory: Path = tmp_path_factory.mktemp("tree")
-    told = survey(Tree(unpack(DATA / "sysfs" / f"{machine}.tar.bz2", directory)))
-    shutil.rmtree(directory)
-    return told
+    archive = DATA / "sysfs" / f"{machine}.tar.bz2"
+    return survey_once(machine, tmp_path_factory, lambda directory: unpack(archive, directory))
 
 
 @pytest.fixture(scope="module")
@@ -133,28 +139,36 @@ def test_distances_are_those_of_the_reference(found: Survey, summary: Any) -> No
         assert told == dict(zip(pairs, matrix["values"], strict=True))
 
 
-@pytest.fixture(scope="module")
-def functions(machine: str) -> Any:
-    path = DATA / "pci" / f"hwloc-{machine}" / "devices.json"
-    if not path.exists():
-        pytest.skip(f"not applicable: no PCI functions were recorded of {machine}")
-    return {entry["busid"]: entry for entry in load(path)}
+WITH_PCI = [
+    name for name in machines("sysfs", "*.tar.bz2") if (DATA / "pci" / f"hwloc-{name}" / "devices.json").exists()
+]
 
 
-def test_pci_functions_are_those_of_the_kernel(found: Survey, functions: Any) -> None:
+@pytest.fixture(scope="module", params=WITH_PCI or machines("pci", "hwloc-*"))
+def with_pci(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Survey, Any]:
+    """A tree with PCI functions, and what its kernel says of them by their addresses."""
+    archive = DATA / "sysfs" / f"{request.param}.tar.bz2"
+    told = survey_once(request.param, tmp_path_factory, lambda directory: unpack(archive, directory))
+    return told, {entry["busid"]: entry for entry in load(DATA / "pci" / f"hwloc-{request.param}" / "devices.json")}
+
+
+def test_pci_functions_are_those_of_the_kernel(with_pci: tuple[Survey, Any]) -> None:
+    found, functions = with_pci
     assert {
         address(function): (vendor, device, kind << 16 | sub << 8 | prog)
         for function, vendor, device, kind, sub, prog, _ in rows(found)["device"]
     } == {bus: tuple(int(entry[key], 16) for key in ("vendor", "device", "class")) for bus, entry in functions.items()}
 
 
-def test_nodes_of_pci_functions_are_those_of_the_kernel(found: Survey, functions: Any) -> None:
+def test_nodes_of_pci_functions_are_those_of_the_kernel(with_pci: tuple[Survey, Any]) -> None:
+    found, functions = with_pci
     assert {address(function): node for function, node in rows(found)["device_node"]} == {
         bus: int(entry["numa_node"]) for bus, entry in functions.items() if int(entry.get("numa_node") or -1) >= 0
     }
 
 
-def test_base_address_registers_are_those_of_the_kernel(found: Survey, functions: Any) -> None:
+def test_base_address_registers_are_those_of_the_kernel(with_pci: tuple[Survey, Any]) -> None:
+    found, functions = with_pci
     bridges = {address(function) for function, *_ in rows(found)["bridge"]}
     expected = {}
     for bus, entry in functions.items():

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,23 +91,50 @@ def test_cores_that_do_not_answer_in_time_are_left_out() -> None:
     assert record_cores(allowed(), deadline=0).keys() <= allowed()
 
 
-@x86
-def test_a_core_outside_the_cpuset_is_reported_and_told_of_by_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    if len(allowed()) < 2:
+@pytest.fixture
+def one_core_only() -> Iterator[tuple[Path, int]]:
+    """A cpuset that holds all cores of this test but one, and that one."""
+    *kept, closed = sorted(allowed())
+    if not kept:
         pytest.skip("needs two cores to keep one from")
-    closed = max(allowed())
-    pin = os.sched_setaffinity
+    old, new = Path("/sys/fs/cgroup/cpuset"), Path("/sys/fs/cgroup")
+    parent = old if (old / "cpuset.cpus").exists() else new
+    group = parent / f"probes-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"cannot make a cpuset in {parent}: {error.strerror}")
+    try:
+        try:
+            (group / "cpuset.cpus").write_text(",".join(map(str, kept)))
+            (group / "cpuset.mems").write_text((parent / "cpuset.mems").read_text() if parent == old else "")
+        except OSError as error:
+            pytest.skip(f"cannot fill a cpuset in {parent}: {error.strerror}")
+        yield group, closed
+    finally:
+        group.rmdir()
 
-    def refuse(thread: int, cores: set[int]) -> None:
-        if cores == {closed}:  # what the kernel answers for a core outside the cpuset
-            raise OSError(22, "Invalid argument")
-        pin(thread, cores)
 
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
-    found = survey(live())
-    assert closed in [fact.args[0] for fact in found.facts if fact.name == "cpu_thread"]
-    assert closed in [fact.args[0] for fact in found.facts if fact.name == "cpu_vendor"]
-    assert any(f"not executed on cores {closed}" in problem.cause for problem in found.problems)
+IN_CPUSET = """
+import json, os, sys
+from pathlib import Path
+from probes.machine import live, survey
+Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
+found = survey(live())
+print(json.dumps([found.facts, [problem.cause for problem in found.problems]]))
+"""
+
+
+@x86
+def test_a_core_outside_the_cpuset_is_reported_and_told_of_by_the_kernel(one_core_only: tuple[Path, int]) -> None:
+    group, closed = one_core_only
+    command = [sys.executable, "-c", IN_CPUSET, str(group)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    facts, causes = json.loads(ran.stdout)
+    for told in ("core", "cpu_thread", "cpu_vendor", "cpu_feature", "addrspace"):
+        assert closed in [args[0] for name, args in facts if name == told]
+    assert closed in [args[1] for name, args in facts if name == "cache_shared"]
+    assert any(cause.startswith(f"not executed on cores {closed}:") for cause in causes)
 
 
 def test_a_live_machine_is_named_by_uname() -> None:
