@@ -11,12 +11,13 @@
 #include "channel.h"
 #include "clock.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CAPACITY = 8, DUPLEX = 4000, WAKEUPS = 10000, HOSTILE = 40000, SECONDS = 40 };
+enum { CAPACITY = 8, DUPLEX = 1500, WAKEUPS = 10000, HOSTILE = 40000, SECONDS = 80 };
 
 struct end {
     struct urpc_channel channel;
@@ -124,6 +125,8 @@ static void *duplex(void *argument)
             }
         } else if (result != URPC_AGAIN) {
             fail("polling failed");
+        } else {
+            sched_yield();
         }
     }
     return NULL;
@@ -139,8 +142,10 @@ static _Atomic uint32_t rounds_begun;
 static void begin_round(uint32_t round, uint64_t *random)
 {
     atomic_fetch_add(&rounds_begun, 1);
-    while (atomic_load(&rounds_begun) < 2 * (round + 1)) {
-        urpc_relax();
+    for (uint32_t spins = 1; atomic_load(&rounds_begun) < 2 * (round + 1); spins++) {
+        if (spins % 1000 == 0) {
+            sched_yield(); /* the other may need this core */
+        }
     }
     for (volatile uint32_t delay = next(random) % 64; delay > 0; delay--) {
     }
