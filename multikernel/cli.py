@@ -18,7 +18,9 @@ from multikernel.demo.run import demo as run_demo
 from multikernel.demo.show import Show
 from multikernel.embedded import embedded_skb
 from multikernel.errors import MultikernelError
+from multikernel.show_bench import urpc as show_urpc_report
 from multikernel.urpc import UrpcError
+from multikernel.urpc.bench import measure
 from skb.client import SkbError
 
 app = typer.Typer(
@@ -147,11 +149,12 @@ def _farewell(output: Console, url: str, data: Path | None, stay: bool) -> None:
 
 @bench.command("urpc")
 def bench_urpc(
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Times that every figure is taken.")] = 9,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Time messages between two pinned processes beside the bare cache-line ping-pong, in the same run."""
-    report: Report = measure()
+    report = measure(rounds=rounds)
     if json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(report.as_dict())) + b"\n")
     else:
-        Console().print(table(report))
+        Console().print(show_urpc_report(report))
