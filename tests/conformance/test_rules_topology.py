@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from probes_recorded import DATA, address, machines, rows, unpack
+from probes_recorded import DATA, address, machines, rows, survey_once, unpack
 
 from probes.fact import Compound, Fact, Survey, Term
-from probes.machine import survey
-from probes.source import Tree
 from skb.topology import text, tree
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
@@ -86,11 +84,9 @@ def odd_machines() -> list[Any]:
 
 @pytest.fixture(scope="module", params=odd_machines())
 def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Survey, Any]:
-    directory: Path = tmp_path_factory.mktemp("tree")
-    found = survey(Tree(unpack(DATA / "sysfs" / f"{request.param}.tar.bz2", directory)))
-    topology = topology_of(found.facts, directory)
-    shutil.rmtree(directory)
-    return found, topology
+    archive = DATA / "sysfs" / f"{request.param}.tar.bz2"
+    found = survey_once(request.param, tmp_path_factory, lambda directory: unpack(archive, directory))
+    return found, topology_of(found.facts, tmp_path_factory.mktemp("topology"))
 
 
 def test_every_core_stands_in_one_place(machine: tuple[Survey, Any]) -> None:
