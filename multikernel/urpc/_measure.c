@@ -76,22 +76,22 @@ static PyObject *measure(PyObject *object, const char *name, measurement *run, P
     return answer;
 }
 
-MEASURE_METHOD(channel_ping)
+FAST_METHOD(channel_ping)
 {
     return measure(self, "ping", urpc_measure_ping, arguments, positional, keywords);
 }
 
-MEASURE_METHOD(channel_echo)
+FAST_METHOD(channel_echo)
 {
     return measure(self, "echo", echo, arguments, positional, keywords);
 }
 
-MEASURE_METHOD(channel_measure_send)
+FAST_METHOD(channel_measure_send)
 {
     return measure(self, "measure_send", urpc_measure_send, arguments, positional, keywords);
 }
 
-MEASURE_METHOD(channel_measure_receive)
+FAST_METHOD(channel_measure_receive)
 {
     return measure(self, "measure_receive", urpc_measure_receive, arguments, positional, keywords);
 }

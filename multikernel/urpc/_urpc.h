@@ -98,14 +98,22 @@ void note_forks(void);
 bool channel_usable(Channel *self);
 PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length);
 
-/* _measure.c: methods of Channel */
-#define MEASURE_METHOD(name)                                                                                 \
+/* Methods of Channel that stand elsewhere: in _messages.c ... */
+#define FAST_METHOD(name)                                                                                    \
     PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords)
-MEASURE_METHOD(channel_ping);
-MEASURE_METHOD(channel_echo);
-MEASURE_METHOD(channel_measure_send);
-MEASURE_METHOD(channel_measure_receive);
+FAST_METHOD(channel_send);
+FAST_METHOD(channel_receive);
+PyObject *channel_try_send(PyObject *self, PyObject *data);
+PyObject *channel_try_send_many(PyObject *self, PyObject *messages);
+PyObject *channel_try_receive(PyObject *self, PyObject *unused);
+PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, Py_ssize_t positional);
+/* ... and in _measure.c */
+FAST_METHOD(channel_ping);
+FAST_METHOD(channel_echo);
+FAST_METHOD(channel_measure_send);
+FAST_METHOD(channel_measure_receive);
 
+#define likely(condition) __builtin_expect(!!(condition), 1)
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 #endif

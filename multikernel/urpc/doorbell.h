@@ -35,12 +35,13 @@
  * Why the sender pays a fence, and not the sleeper a membarrier(2)
  *
  *   The fence makes the sender wait until its line is its own. Where it then waits for an answer that costs
- *   nothing: the line has to travel anyway, and round trips with and without are equal. In a one-way stream it
- *   costs tens to hundreds of nanoseconds a message; publish several messages, then notify once, and they share it.
- *   With membarrier(GLOBAL_EXPEDITED) the sender needs only a compiler barrier, but every sleep interrupts every
- *   core that runs a registered process: up to 12 us a sleep between two virtual cores (bench/bench_urpc.py prints
- *   both prices), and on a large machine each idle kernel would disturb all others. Kernels that share nothing must
- *   not share that. So: a fence, whose price only the sender of that message pays.
+ *   nothing: the line has to travel anyway, and round trips with and without are equal. In a one-way stream
+ * it costs tens to hundreds of nanoseconds a message; publish several messages, then notify once, and they
+ * share it. With membarrier(GLOBAL_EXPEDITED) the sender needs only a compiler barrier, but every sleep
+ * interrupts every core that runs a registered process: up to 12 us a sleep between two virtual cores
+ * (bench/bench_urpc.py prints both prices), and on a large machine each idle kernel would disturb all others.
+ * Kernels that share nothing must not share that. So: a fence, whose price only the sender of that message
+ * pays.
  *
  * Untrusted words: a peer that scribbles here can keep us asleep until our timeout or make us look in vain.
  * It cannot do more.

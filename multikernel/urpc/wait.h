@@ -29,9 +29,9 @@ struct urpc_watch {
 
 /* How long to wait, and whom to ask now and then whether to go on. */
 struct urpc_patience {
-    uint64_t deadline; /* CLOCK_MONOTONIC nanoseconds, or URPC_FOREVER */
-    bool (*interrupted)(
-        void *); /* asked after each signal, and every 5 ms of spinning; true gives up. May be NULL */
+    uint64_t deadline;           /* CLOCK_MONOTONIC nanoseconds, or URPC_FOREVER */
+    bool (*interrupted)(void *); /* asked after each signal, every 5 ms of spinning and every second of sleep;
+                                    true gives up. May be NULL */
     void *context;
 };
 
