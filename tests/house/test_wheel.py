@@ -79,4 +79,4 @@ def test_the_extensions_are_in_the_wheel(installed: Path) -> None:
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for module in ("probes/_cpuid", "skb/engine/_terms", "multikernel/urpc/_urpc"):
         assert (installed / f"{module}{suffix}").exists()
-    assert not list(installed.rglob("*.c"))
+    assert not [path for pattern in ("*.c", "*.h", "CMakeLists.txt") for path in installed.rglob(pattern)]
