@@ -27,7 +27,7 @@ from multikernel.console import Console
 from multikernel.cores import KernelPlan
 from multikernel.errors import BootError, DispatcherFailed, KernelDied
 from multikernel.kernel import Description, LinkEnds
-from multikernel.link import UrpcLink
+from multikernel.link import CAPACITY, LONGEST, UrpcLink
 from multikernel.measure import receive_cost
 from multikernel.messages import (
     Cost,
@@ -49,9 +49,6 @@ from multikernel.protocols import tree
 
 CONSOLE = -1
 """The console's number among the peers of a kernel."""
-
-CAPACITY = 128
-"""Lines of 64 bytes in each direction of a channel."""
 
 SPIN_NS = 20_000
 """How long a kernel with a core of its own spins before it sleeps; about what a sleep and a wake-up cost."""
@@ -203,6 +200,11 @@ class Multikernel:
         number = self._applications
         places = tree.grow(root, children, cores)
         data = msgspec.msgpack.encode(list(arguments))
+        if len(data) + len(entry) + 8 * len(cores) > LONGEST:
+            raise ValueError(
+                f"{len(data)} bytes of arguments for {len(cores)} dispatchers; a message carries {LONGEST} in all. "
+                "Pass less, or a name under which dispatchers find it"
+            )
         calls = [
             self._console.begin(core, Spawn, number, places[index], entry, data, tuple(cores))
             for index, core in enumerate(cores)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from multikernel.group import Group
+from multikernel.link import LONGEST
 from multikernel.messages import Kind
 from multikernel.protocols.tree import Position
 from multikernel.threads import Scheduler, Thread
@@ -59,10 +60,11 @@ class Dispatcher:
         """Send bytes to another dispatcher (or to this one). Up to 48 bytes travel in one cache line.
 
         Returns when the message is on its way, not when it is received. Messages between two dispatchers keep their order. Raises
-        ValueError if there is no dispatcher `to`, `urpc.MessageTooLong` if the data is longer than a channel takes.
+        ValueError if there is no dispatcher `to`, or if the data is longer than `LONGEST`.
         """
         if not 0 <= to < len(self.cores):
             raise ValueError(f"there is no dispatcher {to}; this application's are 0 to {len(self.cores) - 1}")
+        _check_length(data)
         self._kernel.post(self.cores[to], Kind.DATA, self._application, to, self.index, data)
         while self._kernel.backlog > BACKLOG_LIMIT:
             self._scheduler.rest()
@@ -86,6 +88,7 @@ class Dispatcher:
 
     def broadcast(self, payload: bytes) -> None:
         """Send a payload to all dispatchers, this one included; all see all payloads in one order. Returns when all have it."""
+        _check_length(payload)
         self._wait(lambda done: self._group.submit(payload, done))
 
     def barrier(self) -> None:
@@ -153,3 +156,8 @@ class Dispatcher:
         if not state["done"]:
             state["parked"] = True
             self._scheduler.park()
+
+
+def _check_length(data: bytes) -> None:
+    if len(data) > LONGEST:
+        raise ValueError(f"{len(data)} bytes are too many for one message, which carries {LONGEST}; send them in parts")

@@ -9,6 +9,12 @@ from collections import deque
 
 from multikernel import urpc
 
+CAPACITY = 128
+"""Lines of 64 bytes in each direction of a channel between kernels."""
+
+LONGEST = urpc.max_message(CAPACITY) - 64
+"""Bytes of application data that one message may carry; the rest is for headers."""
+
 
 class Link(ABC):
     """What a kernel needs of the way to one peer."""

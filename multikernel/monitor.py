@@ -16,7 +16,7 @@ import msgspec
 from multikernel import measure
 from multikernel.dispatcher import Dispatcher
 from multikernel.group import Group
-from multikernel.link import UrpcLink
+from multikernel.link import LONGEST, UrpcLink
 from multikernel.messages import (
     MONITORS,
     Done,
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 LONGEST_REPORT = 2000
 """Characters of a traceback that fit a message."""
+
+
+NOTHING = msgspec.Raw(encode(None))
 
 
 class Monitor:
@@ -80,12 +83,9 @@ class Monitor:
             thread = dispatcher.main
             if thread is None or not thread.ended:
                 continue
-            result, report = msgspec.Raw(encode(None)), ""
+            result, report = NOTHING, ""
             if thread.error is None:
-                try:
-                    result = msgspec.Raw(encode(thread.result))
-                except TypeError as error:
-                    report = f"its result cannot be sent: {error}; return numbers, strings, lists and dicts"
+                result, report = _sendable(thread.result)
             else:
                 report = "".join(traceback.format_exception(thread.error))[-LONGEST_REPORT:]
             self._reply(Ended(application, dispatcher.index, result, report))
@@ -164,6 +164,20 @@ class Monitor:
 
     def _reply(self, reply: Reply) -> None:
         self._kernel.post(self._kernel.console, Kind.REPLY, MONITORS, 0, self._kernel.core, encode(reply))
+
+
+def _sendable(value: object) -> tuple[msgspec.Raw, str]:
+    """Encode a dispatcher's result; if that cannot be sent, give nothing and the reason."""
+    try:
+        encoded = encode(value)
+    except TypeError as error:
+        return NOTHING, f"its result cannot be sent: {error}; return numbers, strings, lists and dicts"
+    if len(encoded) > LONGEST:
+        return (
+            NOTHING,
+            f"its result cannot be sent: it has {len(encoded)} bytes, and a message carries {LONGEST}; return less",
+        )
+    return msgspec.Raw(encoded), ""
 
 
 def find(entry: str) -> Callable[..., Any]:

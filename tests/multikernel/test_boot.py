@@ -13,6 +13,7 @@ from multikernel.boot import Multikernel
 from multikernel.cores import plan
 from multikernel.dispatcher import Dispatcher
 from multikernel.errors import BootError, DispatcherFailed, KernelDied, RequestFailed
+from multikernel.link import LONGEST
 
 KERNELS = 4
 HERE = f"{__name__}:"
@@ -115,6 +116,22 @@ def send_nowhere(me: Dispatcher) -> str:
     except ValueError as error:
         return str(error)
     return ""
+
+
+def too_long(me: Dispatcher) -> list[str]:
+    errors = []
+    for call in (lambda: me.send(0, bytes(LONGEST + 1)), lambda: me.broadcast(bytes(LONGEST + 1))):
+        try:
+            call()
+        except ValueError as error:
+            errors.append(str(error))
+    me.broadcast(bytes(LONGEST))
+    me.barrier()
+    return errors
+
+
+def too_much(me: Dispatcher) -> bytes:
+    return bytes(LONGEST)
 
 
 def unsendable(me: Dispatcher) -> object:
@@ -224,6 +241,25 @@ def test_a_result_that_cannot_be_sent_is_an_error(multikernel: Multikernel) -> N
     application = multikernel.spawn(HERE + "unsendable", cores=[core], root=0, children={})
     with pytest.raises(DispatcherFailed, match="cannot be sent"):
         application.wait(30)
+
+
+def test_what_is_too_long_for_a_message_is_refused_and_harms_nobody(multikernel: Multikernel) -> None:
+    cores = multikernel.cores
+    application = multikernel.spawn(HERE + "too_long", cores=cores, root=0, children=chain(cores))
+    for errors in application.wait(30):
+        assert len(errors) == 2
+        assert all("too many for one message" in error for error in errors)
+
+
+def test_a_result_that_is_too_long_is_an_error(multikernel: Multikernel) -> None:
+    application = multikernel.spawn(HERE + "too_much", cores=multikernel.cores[:1], root=0, children={})
+    with pytest.raises(DispatcherFailed, match="return less"):
+        application.wait(30)
+
+
+def test_arguments_that_are_too_long_are_refused(multikernel: Multikernel) -> None:
+    with pytest.raises(ValueError, match="bytes of arguments"):
+        multikernel.spawn(HERE + "where", cores=multikernel.cores[:1], root=0, children={}, arguments=["x" * LONGEST])
 
 
 def test_an_idle_multikernel_uses_no_cpu(multikernel: Multikernel) -> None:
