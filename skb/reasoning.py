@@ -28,7 +28,7 @@ class Reasoner:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._pool = _pool()
+        self._pool: ProcessPoolExecutor | None = None
 
     async def place(self, request: PlacementRequest) -> Placement:
         """Find where dispatchers go. Raises InvalidRequest."""
@@ -99,26 +99,28 @@ class Reasoner:
         return wanted
 
     async def _solve(self, function: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
-        loop = asyncio.get_running_loop()
+        """Have the solver's process call a function."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),)
+            )
         try:
+            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, partial(function, *arguments, **options))
         except SolverError as error:
             raise InvalidRequest(str(error)) from error
         except BrokenProcessPool:
-            self._pool = _pool()
+            self._pool = None
             raise EngineFailed(
                 "the solver's process ended while it worked on this; it is replaced, ask again"
             ) from None
 
     def close(self) -> None:
         """End the solver's process."""
-        for process in (self._pool._processes or {}).values():  # there is no public way to stop a task that runs
-            process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
+        if self._pool is not None:
+            for process in (self._pool._processes or {}).values():  # there is no public way to stop what runs
+                process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _short(cores: list[int]) -> str:

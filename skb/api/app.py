@@ -1,8 +1,6 @@
 """The application: routes, errors, limits."""
 
 import html
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
 from typing import Annotated, Any, Literal
 
@@ -59,27 +57,17 @@ class TooLarge(Exception):
     """A body is over the limit."""
 
 
-def make_app(open_knowledge: Callable[[], Any]) -> FastAPI:
-    """Make the application. `open_knowledge()` is an async context manager that gives the machine's Knowledge, open."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_knowledge() as knowledge:
-            app.state.knowledge = knowledge
-            app.state.reasoner = Reasoner(knowledge)
-            try:
-                yield
-            finally:
-                app.state.reasoner.close()
-
+def make_app(knowledge: Knowledge, reasoner: Reasoner) -> FastAPI:
+    """Make the application that answers for one machine."""
     app = FastAPI(
         title="System Knowledge Base",
         version=distribution_version("multikernel-skb"),
         summary="What this machine is, and what follows from it.",
-        lifespan=lifespan,
         docs_url=None,  # its pages load scripts from elsewhere, and a machine's service must work without the rest of the world
         redoc_url=None,
     )
+    app.state.knowledge = knowledge
+    app.state.reasoner = reasoner
     app.add_middleware(BodyLimit, most=MOST_BODY)
     problems.install(app)
     _routes(app)

@@ -3,19 +3,22 @@
 import asyncio
 import ipaddress
 import logging
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 import uvicorn
+import uvloop
 
 from skb.api.app import make_app
 from skb.errors import StartFailed
 from skb.knowledge import Knowledge
 from skb.machines import probe_local
+from skb.reasoning import Reasoner
 from skb.store import Store
 
 log = structlog.get_logger()
@@ -27,38 +30,34 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    listener = _listen(host, port)
-    failure: list[StartFailed] = []
+    with (
+        _listen(host, port) as listener,
+        Store(data) as store,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", store, probe=probe))
 
-    @asynccontextmanager
-    async def knowledge() -> AsyncIterator[Knowledge]:
-        try:
-            with Store(data) as store:
-                known = Knowledge(store)
-                try:
-                    await known.open()
-                    if probe:
-                        await _probe(known)
-                    yield known
-                finally:
-                    await known.close()
-        except StartFailed as error:
-            failure.append(error)
-            raise
 
-    config = uvicorn.Config(
-        make_app(knowledge),
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config, f"http://{_printed(host)}:{listener.getsockname()[1]}")
-    with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
-    if failure:
-        raise failure[0]
+async def _serve(listener: socket.socket, url: str, store: Store, *, probe: bool) -> None:
+    """Open what is known, and answer for it until told to stop."""
+    known = Knowledge(store)
+    reasoner = Reasoner(known)
+    try:
+        await known.open()
+        if probe:
+            await _probe(known)
+        config = uvicorn.Config(
+            make_app(known, reasoner),
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+        await _Server(config, url).serve(sockets=[listener])
+    finally:
+        reasoner.close()
+        await known.close()
 
 
 class _Server(uvicorn.Server):
@@ -67,6 +66,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
         self._url = url
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in good order on SIGINT and SIGTERM. (uvicorn's own way raises the signal again afterwards, over our clean-up.)"""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from skb.client import Client, SkbUnreachable
+
 COMMAND = [sys.executable, "-m", "multikernel", "demo"]
 DEADLINE = 90
 
@@ -236,6 +238,28 @@ def test_ctrl_c_ends_everything_quietly(running: subprocess.Popen[str]) -> None:
     assert running.returncode == 130
     assert "Traceback" not in errors
     wait_until(lambda: not any(alive(child) for child in everything))
+
+
+def test_stay_keeps_the_service_up_until_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--cores", "2", "--seconds", "0.2", "--stay"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        words = process.stderr.readline()
+        url = re.search(r"http://\S+?(?=/ )", words)
+        assert url is not None, words
+        with Client(url[0]) as client:
+            assert client.health().status == "ok"
+            assert client.rows("message_rtt")  # what was measured between cores stays known
+            assert client.rows("kernel") == []  # what ran does not
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 0
+        with Client(url[0]) as client, pytest.raises(SkbUnreachable):
+            client.health()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_kill_9_of_the_demo_leaves_no_process(running: subprocess.Popen[str]) -> None:
