@@ -3,14 +3,16 @@
 import asyncio
 import ipaddress
 import logging
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
 import uvicorn
+import uvloop
 
 from skb.api.app import make_app
 from skb.errors import StartFailed
@@ -27,46 +29,47 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    listener = _listen(host, port)
-    failure: list[StartFailed] = []
+    with (
+        _listen(host, port) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        suppress(asyncio.CancelledError),  # told to stop before it was ready
+    ):
+        runner.run(_serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", data, probe=probe))
 
-    @asynccontextmanager
-    async def knowledge() -> AsyncIterator[Knowledge]:
+
+async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool) -> None:
+    main = asyncio.current_task()
+    assert main is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, main.cancel)
+    with Store(data) as store:
+        known = Knowledge(store)
         try:
-            with Store(data) as store:
-                known = Knowledge(store)
-                try:
-                    await known.open()
-                    if probe:
-                        await _probe(known)
-                    yield known
-                finally:
-                    await known.close()
-        except StartFailed as error:
-            failure.append(error)
-            raise
-
-    config = uvicorn.Config(
-        make_app(knowledge),
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config, f"http://{_printed(host)}:{listener.getsockname()[1]}")
-    with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
-    if failure:
-        raise failure[0]
+            await known.open()
+            if probe:
+                await _probe(known)
+            config = uvicorn.Config(
+                make_app(known), http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=5
+            )
+            server = _Server(config, url)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, server.handle_exit, number, None)
+            await server.serve(sockets=[listener])
+        finally:
+            await known.close()
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it is ready."""
+    """Says where it is once it is ready. Leaves signals to the loop: uvicorn would end the process by the one that stopped it."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
         self._url = url
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
