@@ -292,3 +292,8 @@ user:term_expansion((:- declare_safe), Clauses) :-
 :- query:use_module(library(aggregate)).
 :- query:use_module(library(solution_sequences)).
 :- query:use_module(library(clpfd)).
+:- query:use_module(library(assoc)).
+:- query:use_module(library(ordsets)).
+:- query:use_module(library(pairs)).
+:- query:use_module(library(yall)).
+:- query:use_module(library(dcg/basics)).

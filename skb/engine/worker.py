@@ -14,7 +14,7 @@ import msgspec
 from skb.engine.prolog import Prolog, PrologMissing
 from skb.lifeline import die_with_parent
 
-MEMORY_BYTES = 4 * 1024 * 1024 * 1024
+MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 """Address space of an engine. Facts, atoms and texts are outside of Prolog's stacks, and their limit; this one ends the process."""
 
 
