@@ -74,5 +74,14 @@ class EngineFailed(ServiceError):
     type, status, title = "engine-failed", 503, "The engine failed"
 
 
+class ClientGone(ServiceError):
+    """The client closed its connection before it was answered."""
+
+    type, status, title = "client-gone", 499, "The client is gone"
+
+    def __init__(self) -> None:
+        super().__init__("the connection was closed before the answer; the goal was given up")
+
+
 class StartFailed(ServiceError):
     """The service cannot start."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from skb.engine.process import Engine
-from skb.errors import EngineFailed, InvalidRequest, LimitExceeded, RevisionConflict
+from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, ServiceError, StartFailed, UnknownFact
 from skb.store import Store
 from skb.vocabulary import Declaration, Vocabulary, fits, to_term
 
@@ -42,12 +42,12 @@ class Knowledge:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._engine = Engine(self._refill)
-        self._writing = asyncio.Lock()
         self.vocabulary = Vocabulary([])
 
     async def open(self) -> None:
         """Start the engine and replay the log into it. Raises StartFailed."""
-        await self._engine.ask("counts")
+        async with self._engine.turn():
+            pass
 
     async def close(self) -> None:
         """End the engine. The log is the business of whoever opened it."""
@@ -64,14 +64,20 @@ class Knowledge:
         return self._engine.restarts
 
     async def _refill(self, engine: Engine) -> None:
-        (declared,) = await engine.ask_now("vocabulary")
+        (declared,) = await engine.ask("vocabulary")
         self.vocabulary = Vocabulary(declared)
         for transaction in list(self._store.transactions()):
-            retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
-            asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
+            try:
+                retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
+                asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
+            except (UnknownFact, InvalidFact) as error:
+                raise StartFailed(
+                    f"revision {transaction.revision} of the log is not in today's vocabulary: {error}; "
+                    "use the version that wrote it, or choose another folder with --data"
+                ) from error
             for start in range(0, max(1, len(asserts)), REFILL_BATCH):
                 part = asserts[start : start + REFILL_BATCH]
-                await engine.ask_now(_call("write", retracts if start == 0 else [], part), seconds=120)
+                await engine.ask(_call("write", retracts if start == 0 else [], part), seconds=120)
 
     async def update(
         self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
@@ -83,17 +89,30 @@ class Knowledge:
         """
         asserted = [self.vocabulary.term(fact) for fact in asserts]
         retracted = [self.vocabulary.term(fact, pattern=True) for fact in retracts]
-        async with self._writing:
-            if if_revision is not None and if_revision != self._store.revision:
-                raise RevisionConflict(
-                    f"the latest revision is {self._store.revision}, not {if_revision}; read again, then write again"
-                )
-            revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
-            with suppress(
-                EngineFailed, LimitExceeded
-            ):  # it is in the log, which the next engine replays before it answers anyone
-                await self._engine.ask(_call("write", retracted, asserted), seconds=120)
-        return revision
+        write = _call("write", retracted, asserted)
+
+        async def once() -> int:
+            async with self._engine.turn():
+                self._expect(if_revision)
+                revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
+                try:
+                    await self._engine.ask(write, seconds=120)
+                except ServiceError:  # it is in the log, which the next engine replays before it answers anyone
+                    await self._engine.kill()
+                return revision
+
+        return await asyncio.shield(once())  # a write that nobody waits for is still both logged and applied
+
+    def _expect(self, revision: int | None) -> None:
+        if revision is not None and revision != self._store.revision:
+            raise RevisionConflict(
+                f"the latest revision is {self._store.revision}, not {revision}; read again, then write again"
+            )
+
+    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[Any, int]:
+        """Ask the engine; give its reply and the revision that it saw."""
+        async with self._engine.turn():
+            return await self._engine.ask(request, seconds=seconds), self._store.revision
 
     async def survey(self, facts: list[dict[str, Any]]) -> int:
         """Take in all facts of a probe. Writes what changed since the last one, and nothing if nothing did. Returns the revision.
@@ -103,7 +122,7 @@ class Knowledge:
         wanted = {_frozen(fact): fact for fact in facts}
         known: set[Any] = set()
         for name in {declaration.name for declaration in self.vocabulary if not declaration.measured}:
-            rows, _ = await self._engine.ask(
+            (rows, _), _ = await self._read(
                 _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0), seconds=120
             )
             known |= {_frozen({"name": name, "args": row}) for row in rows}
@@ -130,7 +149,7 @@ class Knowledge:
 
     async def counts(self) -> list[tuple[Declaration, int]]:
         """Give every declared fact with the number of its rows."""
-        (counts,) = await self._engine.ask("counts")
+        (counts,), _ = await self._read("counts")
         return [(self.vocabulary.declaration(name), count) for name, count in counts]
 
     async def rows(self, name: str, filters: Mapping[str, str], limit: int, offset: int) -> Rows:
@@ -147,14 +166,13 @@ class Knowledge:
             _parse(field.type, field.name, filters[field.name]) if field.name in filters else _ANY
             for field in declaration.fields
         ]
-        rows, more = await self._engine.ask(_call("rows", name, arguments, limit, offset))
-        return Rows([dict(zip(names, row, strict=True)) for row in rows], more == "true", self.revision)
+        (rows, more), revision = await self._read(_call("rows", name, arguments, limit, offset))
+        return Rows([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision)
 
     async def query(
         self, goal: str, params: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, inferences: int
     ) -> Answers:
         """Solve a goal. `params` are values for its variables, by name. Raises SyntaxProblem, GoalRefused, GoalError, LimitExceeded."""
-        revision = self.revision
         seconds = timeout_ms / 1000
         request = _call(
             "solve",
@@ -165,12 +183,12 @@ class Knowledge:
             seconds,
             inferences,
         )
-        names, rows, more, used = await self._engine.ask(request, seconds=seconds)
+        (names, rows, more, used), revision = await self._read(request, seconds=seconds)
         return Answers([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision, used)
 
     async def rule(self, name: str, *inputs: Any) -> list[Any]:
         """Call one of our own rules with its inputs; gives its outputs."""
-        (outputs,) = await self._engine.ask(_call("call", name, list(inputs)))
+        (outputs,), _ = await self._read(_call("call", name, list(inputs)))
         return list(outputs)
 
 

@@ -58,7 +58,7 @@ class Reasoner:
             cost=answer.cost,
             bound=answer.bound,
             gap=(answer.cost - answer.bound) / answer.cost if answer.cost else 0.0,
-            status=answer.status,
+            status=answer.status,  # type: ignore[arg-type]  # the model checks it when it is made
             seconds=answer.seconds,
             distances=source,
             revision=revision,
@@ -79,7 +79,7 @@ class Reasoner:
             children={cores[parent]: [cores[child] for child in below] for parent, below in answer.children.items()},
             cost_ps=answer.cost_ps,
             bound_ps=answer.bound_ps,
-            status=answer.status,
+            status=answer.status,  # type: ignore[arg-type]  # the model checks it when it is made
             seconds=answer.seconds,
             costs=source,
             revision=revision,

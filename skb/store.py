@@ -16,7 +16,7 @@ import msgspec
 
 from skb.errors import StartFailed, StorageFailed
 
-FORMAT = 1
+FORMAT = 2
 """Of the tables; kept in SQLite's user_version."""
 
 
@@ -43,12 +43,10 @@ class Store:
             ) from error
         try:
             self._claim(directory)
-            self._database = self._open(directory / f"{machine}.sqlite")
+            self._database, self.revision = self._open(directory / f"{machine}.sqlite")
         except BaseException:
             os.close(self._lock)
             raise
-        row = self._database.execute("SELECT max(revision) FROM log").fetchone()
-        self.revision: int = row[0] or 0
 
     def _claim(self, directory: Path) -> None:
         try:
@@ -62,7 +60,7 @@ class Store:
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
     @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
+    def _open(path: Path) -> tuple[sqlite3.Connection, int]:
         try:
             database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             database.execute("PRAGMA journal_mode=WAL")
@@ -75,27 +73,22 @@ class Store:
                 )
             database.execute(
                 "CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, time REAL NOT NULL, "
-                "origin TEXT NOT NULL, retracts BLOB NOT NULL, asserts BLOB NOT NULL) STRICT"
+                "origin TEXT NOT NULL, retracts TEXT NOT NULL, asserts TEXT NOT NULL) STRICT"
             )
             database.execute(f"PRAGMA user_version={FORMAT}")
+            revision: int = database.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()[0]
         except sqlite3.Error as error:
             raise StartFailed(
                 f"{path} cannot be opened: {error}; mend or remove it, or choose another folder with --data"
             ) from error
-        return database
+        return database, revision
 
     def append(self, origin: str, retracts: list[Any], asserts: list[Any]) -> int:
         """Write a transaction to disk. Returns its revision. Raises StorageFailed if it is not there in whole."""
         try:
             self._database.execute(
                 "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
-                (
-                    self.revision + 1,
-                    time.time(),
-                    origin,
-                    msgspec.msgpack.encode(retracts),
-                    msgspec.msgpack.encode(asserts),
-                ),
+                (self.revision + 1, time.time(), origin, _text(retracts), _text(asserts)),
             )
         except sqlite3.Error as error:
             raise StorageFailed(
@@ -109,7 +102,7 @@ class Store:
         for revision, origin, retracts, asserts in self._database.execute(
             "SELECT revision, origin, retracts, asserts FROM log ORDER BY revision"
         ):
-            yield Transaction(revision, origin, msgspec.msgpack.decode(retracts), msgspec.msgpack.decode(asserts))
+            yield Transaction(revision, origin, msgspec.json.decode(retracts), msgspec.json.decode(asserts))
 
     def close(self) -> None:
         """Close the log and let others have the folder."""
@@ -121,3 +114,8 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _text(facts: list[Any]) -> str:
+    """JSON, since that has integers of any size."""
+    return msgspec.json.encode(facts).decode()

@@ -124,7 +124,7 @@ def fits(type_: Any, value: object) -> bool:
         case "flag":
             return _is_integer(value) and value in (0, 1)
         case "atom" | "text":
-            return isinstance(value, str)
+            return _is_text(value)
         case "addr":
             return (
                 isinstance(value, dict)
@@ -180,6 +180,11 @@ def describe(type_: Any) -> str:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is Unicode: JSON can spell halves of surrogate pairs, which nothing else can hold."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _short(value: object) -> str:

@@ -1,8 +1,11 @@
 """The application: routes, errors, limits."""
 
+import asyncio
 import html
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
@@ -10,9 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skb import topology as picture
 from skb.api import models, problems
-from skb.errors import InvalidRequest
+from skb.errors import ClientGone, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
+
+Answer = TypeVar("Answer")
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
@@ -57,21 +62,57 @@ class TooLarge(Exception):
     """A body is over the limit."""
 
 
-def make_app(knowledge: Knowledge, reasoner: Reasoner) -> FastAPI:
-    """Make the application that answers for one machine."""
+PROBLEM: dict[str, Any] = {
+    "description": "A problem document (RFC 9457).",
+    "content": {"application/problem+json": {"schema": models.Problem.model_json_schema()}},
+}
+
+
+def make_app(knowledge: Knowledge) -> FastAPI:
+    """Make the application that answers from this knowledge, which is open."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.knowledge = knowledge
+        app.state.reasoner = Reasoner(knowledge)
+        try:
+            yield
+        finally:
+            app.state.reasoner.close()
+
     app = FastAPI(
         title="System Knowledge Base",
         version=distribution_version("multikernel-skb"),
         summary="What this machine is, and what follows from it.",
+        lifespan=lifespan,
+        responses={"default": PROBLEM},
         docs_url=None,  # its pages load scripts from elsewhere, and a machine's service must work without the rest of the world
         redoc_url=None,
     )
-    app.state.knowledge = knowledge
-    app.state.reasoner = reasoner
     app.add_middleware(BodyLimit, most=MOST_BODY)
     problems.install(app)
     _routes(app)
     return app
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do the work, and give it up when the client is gone: others wait for the engine."""
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        return working.result()
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def knowledge_of(request: Request) -> Knowledge:
@@ -155,9 +196,12 @@ def _fact_routes(app: FastAPI) -> None:
 
 def _reasoning_routes(app: FastAPI) -> None:
     @app.post("/v1/query", tags=["reasoning"])
-    async def query(body: models.Query, knowledge: Known) -> models.Answer:
+    async def query(body: models.Query, request: Request, knowledge: Known) -> models.Answer:
         """Solve a Prolog goal over the facts and rules, in a sandbox and under limits."""
-        found = await knowledge.query(body.goal, body.params, body.limit, body.offset, body.timeout_ms, INFERENCES)
+        found = await while_connected(
+            request,
+            knowledge.query(body.goal, body.params, body.limit, body.offset, body.timeout_ms, INFERENCES),
+        )
         return models.Answer(
             solutions=found.solutions, more=found.more, revision=found.revision, stats={"inferences": found.inferences}
         )

@@ -13,6 +13,19 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Problem(Model):
+    """What went wrong."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(description="Stable; starts with /problems/.")]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="Place, cause, remedy.")]
+    line: Annotated[int | None, Field(description="Where Prolog text cannot be read.")] = None
+    column: int | None = None
+
+
 class Health(Model):
     """Whether the service can answer."""
 

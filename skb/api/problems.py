@@ -34,7 +34,9 @@ def install(app: FastAPI) -> None:
             404: f"there is nothing at {request.url.path}; GET / lists what can be asked",
             405: f"{request.method} is not for {request.url.path}; see /openapi.json for what is",
         }.get(status, str(error.detail))
-        return problem(status.phrase.lower().replace(" ", "-"), status, status.phrase, detail)
+        answer = problem(status.phrase.lower().replace(" ", "-"), status, status.phrase, detail)
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

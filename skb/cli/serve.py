@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -18,7 +18,6 @@ from skb.api.app import make_app
 from skb.errors import StartFailed
 from skb.knowledge import Knowledge
 from skb.machines import probe_local
-from skb.reasoning import Reasoner
 from skb.store import Store
 
 log = structlog.get_logger()
@@ -32,36 +31,37 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
     )
     with (
         _listen(host, port) as listener,
-        Store(data) as store,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        suppress(asyncio.CancelledError),  # told to stop before it was ready
     ):
-        runner.run(_serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", store, probe=probe))
+        runner.run(_serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", data, probe=probe))
 
 
-async def _serve(listener: socket.socket, url: str, store: Store, *, probe: bool) -> None:
-    """Open what is known, and answer for it until told to stop."""
-    known = Knowledge(store)
-    reasoner = Reasoner(known)
-    try:
-        await known.open()
-        if probe:
-            await _probe(known)
-        config = uvicorn.Config(
-            make_app(known, reasoner),
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
-        await _Server(config, url).serve(sockets=[listener])
-    finally:
-        reasoner.close()
-        await known.close()
+async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool) -> None:
+    main = asyncio.current_task()
+    assert main is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, main.cancel)
+    with Store(data) as store:
+        known = Knowledge(store)
+        try:
+            await known.open()
+            if probe:
+                await _probe(known)
+            config = uvicorn.Config(
+                make_app(known), http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=5
+            )
+            server = _Server(config, url)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, server.handle_exit, number, None)
+            await server.serve(sockets=[listener])
+        finally:
+            await known.close()
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it is ready."""
+    """Says where it is once it is ready. Leaves signals to the loop: uvicorn would end the process by the one that stopped it."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
@@ -69,15 +69,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in good order on SIGINT and SIGTERM. (uvicorn's own way raises the signal again afterwards, over our clean-up.)"""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

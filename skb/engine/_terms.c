@@ -27,7 +27,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-enum { DEEPEST = 2000 };
+/* Python's JSON readers give up at nesting of about 500 and at 4300 digits; a compound nests twice. */
+enum { DEEPEST = 200, MOST_DIGITS = 4300 };
 
 /* Growing output. After a failed allocation `failed` is set, and everything else is ignored. */
 struct text {
@@ -97,12 +98,25 @@ static term_t scratch(struct levels *levels, int depth)
 
 static bool walk(struct text *text, struct levels *levels, term_t term, int depth, const char **problem);
 
+/* Whether text that SWI-Prolog calls UTF-8 holds half of a surrogate pair (ED A0 80 to ED BF BF). */
+static bool has_surrogate(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i++)
+        if ((unsigned char)bytes[i] == 0xED && (unsigned char)bytes[i + 1] >= 0xA0)
+            return true;
+    return false;
+}
+
 static bool walk_text(struct text *text, term_t term, const char **problem)
 {
     char *bytes;
     size_t length;
     if (!PL_get_nchars(term, &length, &bytes, CVT_ATOM | CVT_STRING | REP_UTF8 | BUF_DISCARDABLE)) {
-        *problem = "a text that is not Unicode";
+        *problem = "a term of a kind that has no JSON form (a dict, stream or other blob)";
+        return false;
+    }
+    if (has_surrogate(bytes, length)) {
+        *problem = "a text that is not Unicode (it has half of a surrogate pair)";
         return false;
     }
     append_quoted(text, bytes, length);
@@ -112,7 +126,7 @@ static bool walk_text(struct text *text, term_t term, const char **problem)
 static bool walk_number(struct text *text, term_t term, const char **problem)
 {
     int64_t integer;
-    if (PL_get_int64(term, &integer)) {
+    if (PL_is_integer(term) && PL_get_int64(term, &integer)) { /* PL_get_int64 takes 1.0 for 1 */
         char digits[32];
         snprintf(digits, sizeof digits, "%lld", (long long)integer);
         append_text(text, digits);
@@ -129,6 +143,10 @@ static bool walk_number(struct text *text, term_t term, const char **problem)
     size_t length;
     if (!PL_get_nchars(term, &length, &digits, CVT_NUMBER | BUF_DISCARDABLE)) {
         *problem = "a number that cannot be written";
+        return false;
+    }
+    if (length > MOST_DIGITS) {
+        *problem = "a number of more than 4300 digits";
         return false;
     }
     bool rational = PL_is_rational(term) && !PL_is_integer(term);
@@ -193,7 +211,7 @@ static bool walk_compound(struct text *text, struct levels *levels, term_t term,
 static bool walk(struct text *text, struct levels *levels, term_t term, int depth, const char **problem)
 {
     if (depth > DEEPEST) {
-        *problem = "a term nested deeper than 2000 levels";
+        *problem = "a term nested deeper than 200 levels";
         return false;
     }
     switch (PL_term_type(term)) {
@@ -244,11 +262,23 @@ static bool put_atom(PyObject *value, term_t term, int type)
     return true;
 }
 
-/* Digits, an `r` and a sign only: text that the caller made, or checked, and no text of a user. */
+/* Whether a text is an integer, or two with an `r` between: what Prolog may be asked to read, as it reads no other
+ * term from such a text. */
+static bool is_rational(const char *text)
+{
+    text += *text == '-';
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || text[digits] == '\0')
+        return digits > 0;
+    const char *below = text + digits + 1;
+    return text[digits] == 'r' && *below != '\0' && below[strspn(below, "0123456789")] == '\0';
+}
+
 static bool put_digits(PyObject *digits, term_t term)
 {
     const char *bytes = digits == NULL ? NULL : PyUnicode_AsUTF8(digits);
-    bool done = bytes != NULL && PL_put_term_from_chars(term, REP_UTF8 | CVT_EXCEPTION, (size_t)-1, bytes);
+    bool done = bytes != NULL && is_rational(bytes) &&
+                PL_put_term_from_chars(term, REP_UTF8 | CVT_EXCEPTION, (size_t)-1, bytes);
     if (!done && !PyErr_Occurred())
         PyErr_Format(PyExc_ValueError, "%R is no number", digits);
     Py_XDECREF(digits);
@@ -324,7 +354,7 @@ static bool put_mapping(PyObject *value, term_t term, int depth)
 static bool put(PyObject *value, term_t term, int depth)
 {
     if (depth > DEEPEST) {
-        PyErr_SetString(PyExc_ValueError, "a value nested deeper than 2000 levels");
+        PyErr_SetString(PyExc_ValueError, "a value nested deeper than 200 levels");
         return false;
     }
     if (PyBool_Check(value))
@@ -342,7 +372,11 @@ static bool put(PyObject *value, term_t term, int depth)
         return put_list(value, term, depth);
     if (PyDict_Check(value))
         return put_mapping(value, term, depth);
-    PyErr_Format(PyExc_ValueError, "%R has no Prolog term; use numbers, strings, lists and objects", value);
+    if (value == Py_None)
+        PyErr_SetString(PyExc_ValueError, "null has no Prolog term; use numbers, strings, lists and objects");
+    else
+        PyErr_Format(PyExc_ValueError, "%R has no Prolog term; use numbers, strings, lists and objects",
+                     value);
     return false;
 }
 

@@ -8,8 +8,8 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -46,27 +46,32 @@ class Engine:
         self.restarts = -1
         """How many times the engine was replaced."""
 
-    async def ask(self, request: object, *, seconds: float = 30.0) -> Any:
-        """Have the engine perform a request. Raises a ServiceError for every problem it answers with, or has."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for the turn, and have the engine running and filled. Nobody else is served until it is given back."""
         async with self._turn:
             if self._process is None:
                 await self._start()
-            return await self.ask_now(request, seconds=seconds)
+            yield
 
-    async def ask_now(self, request: object, *, seconds: float = 30.0) -> Any:
-        """Do as `ask`, for whoever has the turn already: a refill."""
+    async def ask(self, request: object, *, seconds: float = 30.0) -> Any:
+        """Have the engine perform a request. Whoever has the turn calls this.
+
+        Raises a ServiceError for every problem that it answers with, or has.
+        """
+        frame = encode(request)
         try:
-            reply = await asyncio.wait_for(self._exchange(msgspec.msgpack.encode(request)), seconds + GRACE_SECONDS)
+            reply = await asyncio.wait_for(self._exchange(frame), seconds + GRACE_SECONDS)
         except TimeoutError:
-            await self._kill()
+            await self.kill()
             raise LimitExceeded(
                 f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
             ) from None
         except _Gone:
-            await self._kill()
+            await self.kill()
             raise EngineFailed("the engine process ended while it worked on this; it is replaced, ask again") from None
         except asyncio.CancelledError:
-            await self._kill()  # a reply that nobody waits for would be taken for the next one's
+            await self.kill()  # a reply that nobody waits for would be taken for the next one's
             raise
         return unpack(reply)
 
@@ -83,19 +88,21 @@ class Engine:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
             )
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         try:
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
             greeting = await asyncio.wait_for(self._receive(), START_SECONDS)
+            if greeting != "ready":
+                raise StartFailed(greeting["args"][0])
+            await self._refill(self)
         except (TimeoutError, _Gone):
-            await self._kill()
+            await self.kill()
             raise StartFailed(
                 f"the engine process did not come up within {START_SECONDS:g} s; its last words are on standard error"
             ) from None
-        if greeting != "ready":
-            await self._kill()
-            raise StartFailed(greeting["args"][0])
+        except BaseException:
+            await self.kill()  # whoever comes next must not find one that is half full
+            raise
         self.restarts += 1
-        await self._refill(self)
 
     async def _exchange(self, request: bytes) -> Any:
         assert self._writer is not None
@@ -112,7 +119,8 @@ class Engine:
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _Gone from None
 
-    async def _kill(self) -> None:
+    async def kill(self) -> None:
+        """End the process, for whoever has the turn. The next turn gets a new one."""
         process, self._process = self._process, None
         if self._writer is not None:
             self._writer.close()
@@ -125,7 +133,17 @@ class Engine:
     async def close(self) -> None:
         """End the process."""
         async with self._turn:
-            await self._kill()
+            await self.kill()
+
+
+def encode(request: object) -> bytes:
+    """Give the JSON of a request. Raises InvalidRequest for values that have none."""
+    try:
+        return msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        raise InvalidRequest("a text is not Unicode (it has half of a surrogate pair)") from None
+    except RecursionError:
+        raise InvalidRequest("a value is nested too deeply") from None
 
 
 PROBLEMS: dict[str, type[ServiceError]] = {

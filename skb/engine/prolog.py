@@ -6,6 +6,8 @@ in C (`_terms`). pyswip's own `query()` costs 85 µs a row; none of it is used, 
 
 from pathlib import Path
 
+import msgspec
+
 from skb.rules import rules_directory
 
 STACK_BYTES = 512 * 1024 * 1024
@@ -64,10 +66,19 @@ class Prolog:
         frame = core.PL_open_foreign_frame()
         try:
             terms = core.PL_new_term_refs(2)
-            self._terms.put(request, terms)
+            try:
+                self._terms.put(request, terms)
+            except ValueError as error:
+                return _problem("value", str(error))
             if not core.PL_call_predicate(None, core.PL_Q_NODEBUG | core.PL_Q_CATCH_EXCEPTION, self._perform, terms):
-                return b'{"f":"problem","args":["failed","the engine gave no answer",0,0]}'
-            reply: bytes = self._terms.to_json(terms + 1)
-            return reply
+                return _problem("failed", "the engine gave no answer")
+            try:
+                return self._terms.to_json(terms + 1)
+            except ValueError as error:
+                return _problem("error", f"an answer cannot be written: {error}")
         finally:
             core.PL_discard_foreign_frame(frame)
+
+
+def _problem(kind: str, detail: str) -> bytes:
+    return msgspec.json.encode({"f": "problem", "args": [kind, detail, 0, 0]})

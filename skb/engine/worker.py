@@ -1,9 +1,10 @@
 """The engine process: requests in, replies out, one at a time.
 
 Started by `skb.engine.process` as `python -m skb.engine.worker SOCKET PARENT`. Frames on the socket are a length of 4 bytes
-(little-endian) and that many bytes: MessagePack in, JSON out. A first frame of its own says that it is up, or why not.
+(little-endian) and that many bytes of JSON. A first frame of its own says that it is up, or why not.
 """
 
+import resource
 import signal
 import socket
 import sys
@@ -13,11 +14,15 @@ import msgspec
 from skb.engine.prolog import Prolog, PrologMissing
 from skb.lifeline import die_with_parent
 
+MEMORY_BYTES = 2 * 1024 * 1024 * 1024
+"""Address space of an engine. Facts, atoms and texts are outside of Prolog's stacks, and their limit; this one ends the process."""
+
 
 def main() -> None:
     """Serve requests until the other end closes."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then ends us
     channel = socket.socket(fileno=descriptor)
     try:
@@ -27,11 +32,7 @@ def main() -> None:
         return
     _send(channel, b'"ready"')
     while (request := _receive(channel)) is not None:
-        try:
-            reply = prolog.perform(msgspec.msgpack.decode(request))
-        except ValueError as error:
-            reply = msgspec.json.encode({"f": "problem", "args": ["value", str(error), 0, 0]})
-        _send(channel, reply)
+        _send(channel, prolog.perform(msgspec.json.decode(request)))
 
 
 def _send(channel: socket.socket, data: bytes) -> None:
