@@ -242,7 +242,10 @@ def test_ctrl_c_ends_everything_quietly(running: subprocess.Popen[str]) -> None:
 
 def test_stay_keeps_the_service_up_until_ctrl_c() -> None:
     process = subprocess.Popen(
-        [*COMMAND, "--cores", "2", "--seconds", "0.2", "--stay"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--cores", "2", "--seconds", "0.2", "--stay"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stderr is not None
