@@ -38,6 +38,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._most:
+            await problems.too_large(self._most)(scope, receive, send)
+            return
         taken = 0
 
         async def limited() -> Message:
@@ -45,21 +48,10 @@ class BodyLimit:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._most:
-                raise TooLarge
+                raise problems.TooLarge(self._most)
             return message
 
-        try:
-            if declared.isdigit() and int(declared) > self._most:
-                raise TooLarge
-            await self._app(scope, limited, send)
-        except TooLarge:
-            detail = f"a body may have {self._most} bytes; send less at a time"
-            response = problems.problem("too-large", 413, "The body is too large", detail)
-            await response(scope, receive, send)
-
-
-class TooLarge(Exception):
-    """A body is over the limit."""
+        await self._app(scope, limited, send)
 
 
 PROBLEM: dict[str, Any] = {

@@ -20,6 +20,20 @@ def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JS
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
+class TooLarge(HTTPException):
+    """A body goes on past the limit. An HTTPException, since FastAPI takes others for bodies that cannot be parsed."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413)
+        self.most = most
+
+
+def too_large(most: int) -> JSONResponse:
+    """Give the response for a body over the limit."""
+    detail = f"a body may have {most} bytes; send less at a time"
+    return problem("too-large", 413, "The body is too large", detail)
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the application answered with a problem document."""
 
@@ -27,10 +41,15 @@ def install(app: FastAPI) -> None:
     async def service_error(_: Request, error: ServiceError) -> JSONResponse:
         return problem(error.type, error.status, error.title, error.detail, **error.more)
 
+    @app.exception_handler(TooLarge)
+    async def over_the_limit(_: Request, error: TooLarge) -> JSONResponse:
+        return too_large(error.most)
+
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         detail = {
+            400: "the body cannot be read as JSON: it is not UTF-8, nested too deeply, or has an integer of over 4300 digits",
             404: f"there is nothing at {request.url.path}; GET / lists what can be asked",
             405: f"{request.method} is not for {request.url.path}; see /openapi.json for what is",
         }.get(status, str(error.detail))

@@ -310,11 +310,14 @@ static bool put_compound(PyObject *name, PyObject *arguments, term_t term, int d
     bool done = true;
     for (Py_ssize_t i = 0; done && i < arity; i++)
         done = put(PyList_GET_ITEM(arguments, i), first + (int)i, depth + 1);
-    atom_t functor;
-    if (done && put_atom(name, atom, PL_ATOM) && PL_get_atom(atom, &functor))
-        done = PL_cons_functor_v(term, PL_new_functor_sz(functor, (size_t)arity), first);
-    else
+    atom_t text;
+    if (done && put_atom(name, atom, PL_ATOM) && PL_get_atom(atom, &text)) {
+        functor_t functor = PL_new_functor_sz(text, (size_t)arity);
+        done = arity > 0 ? PL_cons_functor_v(term, functor, first) /* which makes an atom of x() */
+                         : PL_put_variable(term) && PL_unify_compound(term, functor);
+    } else {
         done = false;
+    }
     PL_reset_term_refs(first);
     return done;
 }
