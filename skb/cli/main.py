@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from skb.cli import show
-from skb.cli.serve import serve as run_service
 from skb.client import Client, SkbError
 from skb.client.exchange import URL
 from skb.errors import ServiceError
@@ -56,6 +55,8 @@ def serve(
     ] = True,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
+    from skb.cli.serve import serve as run_service  # the server takes longer to load than most questions to answer
+
     run_service(host, port, data or default_data(), probe=probe)
 
 
@@ -118,7 +119,12 @@ def query(
 
 @app.command()
 def place(
-    traffic: Annotated[Path, typer.Argument(help="CSV: messages from dispatcher (row) to dispatcher (column).")],
+    traffic: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="CSV: messages from dispatcher (row) to dispatcher (column)."
+        ),
+    ],
     cores: Annotated[
         str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")
     ] = None,

@@ -237,13 +237,19 @@ explain(engine(empty), syntax, "the goal is empty", 1, 1).
 explain(engine(several), syntax, "the text goes on after the goal's full stop; join goals with commas", 1, 1).
 explain(engine(cyclic), error, "an answer is a cyclic term, which cannot be written", 0, 0).
 explain(engine(inferences), inferences, "the goal used up its inferences", 0, 0).
-explain(error(instantiation_error, sandbox(_, _)), refused, "a goal calls a variable; only what it calls can be seen before it runs is allowed", 0, 0).
+explain(error(instantiation_error, sandbox(_, _)), refused, "the goal calls a variable, so what it calls cannot be checked before it runs", 0, 0).
 explain(time_limit_exceeded, time, "the goal did not end in time", 0, 0).
 explain(error(resource_error(What), _), memory, Detail, 0, 0) :-
     format(string(Detail), "the goal ran out of ~w", [What]).
-explain(error(permission_error(call, sandboxed, Goal), _), refused, Detail, 0, 0) :-
+explain(error(permission_error(call, sandboxed, Goal), Context), refused, Detail, 0, 0) :-
     indicator(Goal, PI),
-    format(string(Detail), "~q is not allowed in a goal", [PI]).
+    (   Context = sandbox(_, Parents),
+        exclude(calls_its_arguments, Parents, Callers),
+        last(Callers, Caller)
+    ->  indicator(Caller, Outer),
+        format(string(Detail), "~q is not allowed in a goal: it calls ~q", [Outer, PI])
+    ;   format(string(Detail), "~q is not allowed in a goal", [PI])
+    ).
 explain(error(existence_error(procedure, What), _), procedure, Detail, 0, 0) :-
     strip_module(What, _, Plain),
     (   Plain = _/_
@@ -251,6 +257,9 @@ explain(error(existence_error(procedure, What), _), procedure, Detail, 0, 0) :-
     ;   indicator(Plain, PI)
     ),
     format(string(Detail), "there is no predicate ~q", [PI]).
+
+calls_its_arguments(Goal) :-
+    predicate_property(query:Goal, meta_predicate(_)).
 
 indicator(Goal, Name/Arity) :-
     strip_module(Goal, _, Plain),
