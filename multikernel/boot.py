@@ -6,7 +6,7 @@
         application = multikernel.spawn("package.module:main", cores=[0, 1], children={0: [1]}, arguments=["hello"])
         results = application.wait()
 
-The order of DESIGN section 7: start a CPU driver on each core; measure; (tell the SKB and ask it, which is the caller's part);
+The order: start a CPU driver on each core; measure; (tell the SKB and ask it, which is the caller's part);
 bring up the monitors over the tree; spawn dispatchers where the SKB says. On leaving the context every process has ended.
 """
 

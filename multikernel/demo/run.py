@@ -1,6 +1,6 @@
 """The demo from beginning to end: each step is a function, and `Demo` is what they found out.
 
-The order is the multikernel's boot order (DESIGN section 7): boot, measure, tell the SKB, ask it for tree and placement, follow
+The order is that in which a multikernel boots: boot, measure, tell the SKB, ask it for tree and placement, follow
 them. Nothing is decided here that the SKB can decide.
 """
 
