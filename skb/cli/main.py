@@ -121,9 +121,7 @@ def query(
 def place(
     traffic: Annotated[
         Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="CSV: messages from dispatcher (row) to dispatcher (column)."
-        ),
+        typer.Argument(exists=True, dir_okay=False, help="CSV: messages from dispatcher (row) to dispatcher (column)."),
     ],
     cores: Annotated[
         str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")
