@@ -79,7 +79,17 @@ def test_a_fact_that_does_not_fit_is_refused_with_its_place(
 
 @pytest.mark.parametrize(
     ("goal", "line", "column"),
-    [("core(X, Y", 1, 11), ("core(X, _, _),\n  foo bar", 2, 6), ("X = )", 1, 5), ("", 1, 1), ("true. true", 1, 1)],
+    [
+        ("core(X, Y", 1, 10),
+        ("core(X, _, _), foo bar", 1, 20),
+        ("core(X, _, _),\n  foo bar", 2, 7),
+        ("a,\n\n   X = )", 3, 8),
+        ("X = )", 1, 5),
+        ("X = 'abc", 1, 1),
+        ("", 1, 1),
+        ("true. true", 1, 1),
+        ("true. (", 1, 8),
+    ],
 )
 def test_a_syntax_error_names_line_and_column(service: Service, goal: str, line: int, column: int) -> None:
     response = service.query(goal)
