@@ -5,12 +5,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from service_process import Service, alive, until
+from service_process import Service, alive, cpu_seconds, until
 
 FACTS = [{"name": "core", "args": [core, core * 2, 1]} for core in range(4)]
 
@@ -168,11 +167,6 @@ def test_an_engine_killed_at_work_fails_that_request_only(service: Service) -> N
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503]
     assert all(answer.json()["solutions"] == [{"Apic": 6}] for answer in answers if answer.status_code == 200)
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_client_that_leaves_takes_its_goal_along(service: Service) -> None:
