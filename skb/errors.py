@@ -80,7 +80,7 @@ class ClientGone(ServiceError):
     type, status, title = "client-gone", 499, "The client is gone"
 
     def __init__(self) -> None:
-        super().__init__("the connection was closed before the answer; the goal was given up")
+        super().__init__("the connection was closed before the answer; the work was given up")
 
 
 class StartFailed(ServiceError):

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skb import topology as picture
 from skb.api import models, problems
-from skb.errors import ClientGone, InvalidRequest
+from skb.errors import ClientGone, EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
 
@@ -81,6 +81,7 @@ def make_app(knowledge: Knowledge) -> FastAPI:
         docs_url=None,  # its pages load scripts from elsewhere, and a machine's service must work without the rest of the world
         redoc_url=None,
     )
+    app.state.ending = asyncio.Event()  # set by whoever ends the service, when work has had its time to finish
     app.add_middleware(BodyLimit, most=MOST_BODY)
     problems.install(app)
     _routes(app)
@@ -88,18 +89,20 @@ def make_app(knowledge: Knowledge) -> FastAPI:
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do the work, and give it up when the client is gone: others wait for the engine."""
+    """Do the work, and give it up when the client is gone, since others wait, or when the service ends."""
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(_gone(request))
+    leaving = asyncio.create_task(_gone(request))
+    ending = asyncio.create_task(request.app.state.ending.wait())
+    tasks = (working, leaving, ending)
     try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientGone if leaving.done() else EngineFailed("the service is ending; this was given up")
     finally:
-        for task in (working, watching):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _gone(request: Request) -> None:
@@ -206,14 +209,14 @@ def _reasoning_routes(app: FastAPI) -> None:
         return PlainTextResponse(picture.text(machine)) if format == "text" else machine
 
     @app.post("/v1/placement", tags=["reasoning"])
-    async def placement(body: models.PlacementRequest, reasoner: Reasoning) -> models.Placement:
+    async def placement(body: models.PlacementRequest, request: Request, reasoner: Reasoning) -> models.Placement:
         """Find cores for dispatchers so that their traffic travels least."""
-        return await reasoner.place(body)
+        return await while_connected(request, reasoner.place(body))
 
     @app.post("/v1/tree", tags=["reasoning"])
-    async def tree(body: models.TreeRequest, reasoner: Reasoning) -> models.Tree:
+    async def tree(body: models.TreeRequest, request: Request, reasoner: Reasoning) -> models.Tree:
         """Find the broadcast tree by which the last core has received soonest."""
-        return await reasoner.tree(body)
+        return await while_connected(request, reasoner.tree(body))
 
 
 def _page(app: FastAPI) -> str:

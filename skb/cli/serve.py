@@ -22,6 +22,11 @@ from skb.store import Store
 
 log = structlog.get_logger()
 
+FINISH_SECONDS = 2
+"""What work has, after the service was told to end, to be finished; then it is given up, and its client told."""
+FORCE_SECONDS = 5
+"""After this, connections that are still open are cut."""
+
 
 def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
     """Run the service until it is told to stop (SIGINT, SIGTERM). Raises StartFailed if it cannot start."""
@@ -49,10 +54,11 @@ async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool) 
             await known.open()
             if probe:
                 await _probe(known)
+            app = make_app(known)
             config = uvicorn.Config(
-                make_app(known), http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=5
+                app, http="httptools", log_config=None, access_log=False, timeout_graceful_shutdown=FORCE_SECONDS
             )
-            server = _Server(config, url)
+            server = _Server(config, url, app.state.ending)
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)
             await server.serve(sockets=[listener])
@@ -63,9 +69,10 @@ async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool) 
 class _Server(uvicorn.Server):
     """Says where it is once it is ready. Leaves signals to the loop: uvicorn would end the process by the one that stopped it."""
 
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
+    def __init__(self, config: uvicorn.Config, url: str, ending: asyncio.Event) -> None:
         super().__init__(config)
         self._url = url
+        self._ending = ending
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -75,6 +82,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(f"SKB ready at {self._url}", flush=True)  # noqa: T201  # what whoever started us waits for
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(FINISH_SECONDS, self._ending.set)
+        await super().shutdown(sockets)
 
 
 async def _probe(known: Knowledge) -> None:

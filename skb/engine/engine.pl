@@ -136,14 +136,44 @@ read_goal(Text, Goal, Bindings) :-
     stopped(Text, Stopped),
     setup_call_cleanup(
         open_string(Stopped, Stream),
-        ( read_term(Stream, Goal, [variable_names(Bindings), syntax_errors(error), module(query)]),
-          read_term(Stream, Rest, [syntax_errors(error), module(query)]) ),
+        catch(read_only(Stream, Goal, Bindings, Rest), error(syntax_error(What), stream(_, _, _, At)),
+              ( place(Text, At, Line, Column), throw(engine(syntax(What, Line, Column))) )),
         close(Stream)),
     (   Goal == end_of_file
     ->  throw(engine(empty))
     ;   Rest \== end_of_file
     ->  throw(engine(several))
     ;   true
+    ).
+
+read_only(Stream, Goal, Bindings, Rest) :-
+    read_term(Stream, Goal, [variable_names(Bindings), syntax_errors(error), module(query)]),
+    read_term(Stream, Rest, [syntax_errors(error), module(query)]).
+
+%   Line and column, from 1, of the token that SWI-Prolog stumbled over: it gives the number of characters before the blanks in front of
+%   that token. Its own line position is off by one on the first line.
+
+place(Text, At, Line, Column) :-
+    codes_from(Text, At, Codes),
+    append(Blanks, Rest, Codes),
+    \+ ( Rest = [Code|_], code_type(Code, space) ),
+    !,
+    length(Blanks, Skipped),
+    string_length(Text, Length),
+    End is min(At + Skipped, Length),
+    sub_string(Text, 0, End, _, Before),
+    split_string(Before, "\n", "", Lines),
+    length(Lines, Line),
+    last(Lines, Last),
+    string_length(Last, Width),
+    Column is Width + 1.
+
+codes_from(Text, At, Codes) :-
+    string_codes(Text, All),
+    (   length(Start, At),
+        append(Start, Codes, All)
+    ->  true
+    ;   Codes = []
     ).
 
 %   Give a goal's text exactly one full stop, on the same line where that is not inside a comment, so that errors are reported where the
@@ -225,12 +255,8 @@ problem(Error, problem(Kind, Detail, Line, Column)) :-
         format(string(Detail), "the goal threw ~p", [Error])
     ).
 
-explain(error(syntax_error(What), Where), syntax, Detail, Line, Column) :-
-    describe(error(syntax_error(What), _), Detail),
-    (   Where = stream(_, Line, Position, _)
-    ->  Column is Position + 1
-    ;   Line = 1, Column = 1
-    ).
+explain(engine(syntax(What, Line, Column)), syntax, Detail, Line, Column) :-
+    describe(error(syntax_error(What), _), Detail).
 explain(engine(param(Name)), param, Detail, 0, 0) :-
     format(string(Detail), "the goal has no variable ~w; params name variables of the goal", [Name]).
 explain(engine(empty), syntax, "the goal is empty", 1, 1).

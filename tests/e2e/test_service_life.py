@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from service_process import Service, alive, children, failing, until
+from service_process import Service, alive, children, cpu_seconds, failing, until
 
 from skb.client import SkbProblem, SkbUnreachable
 
@@ -100,6 +102,7 @@ def test_missing_prolog_is_one_message_with_the_remedy(tmp_path: Path) -> None:
 
 # Ends
 
+ENDLESS = {"goal": "repeat, fail", "timeout_ms": 600_000}
 PLACE = {"dispatchers": 2, "traffic": [[0, 1], [1, 0]], "seconds": 0.1}
 
 
@@ -118,7 +121,20 @@ def test_a_signal_ends_the_service_and_all_its_processes(busy: Service, number: 
     below = children(busy.process.pid)
     assert len(below) >= 2  # the engine and the solver
     assert busy.end(number) == (0, "")
-    assert not any(alive(pid) for pid in below)
+    until(lambda: not any(alive(pid) for pid in below))
+
+
+def test_a_goal_that_does_not_end_does_not_keep_the_service_from_ending(busy: Service) -> None:
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{busy.url}/v1/query", json=ENDLESS, timeout=60).status_code)
+    )
+    before = cpu_seconds(busy.engine())
+    asking.start()
+    until(lambda: cpu_seconds(busy.engine()) > before + 0.2)
+    assert busy.end(signal.SIGTERM) == (0, "")
+    asking.join()
+    assert answers == [503]
 
 
 def test_kill_9_leaves_no_process_either(busy: Service) -> None:

@@ -5,12 +5,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from service_process import Service, alive, until
+from service_process import Service, alive, cpu_seconds, until
 
 FACTS = [{"name": "core", "args": [core, core * 2, 1]} for core in range(4)]
 
@@ -79,7 +78,17 @@ def test_a_fact_that_does_not_fit_is_refused_with_its_place(
 
 @pytest.mark.parametrize(
     ("goal", "line", "column"),
-    [("core(X, Y", 1, 11), ("core(X, _, _),\n  foo bar", 2, 6), ("X = )", 1, 5), ("", 1, 1), ("true. true", 1, 1)],
+    [
+        ("core(X, Y", 1, 10),
+        ("core(X, _, _), foo bar", 1, 20),
+        ("core(X, _, _),\n  foo bar", 2, 7),
+        ("a,\n\n   X = )", 3, 8),
+        ("X = )", 1, 5),
+        ("X = 'abc", 1, 1),
+        ("", 1, 1),
+        ("true. true", 1, 1),
+        ("true. (", 1, 8),
+    ],
 )
 def test_a_syntax_error_names_line_and_column(service: Service, goal: str, line: int, column: int) -> None:
     response = service.query(goal)
@@ -158,11 +167,6 @@ def test_an_engine_killed_at_work_fails_that_request_only(service: Service) -> N
         thread.join()
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 503]
     assert all(answer.json()["solutions"] == [{"Apic": 6}] for answer in answers if answer.status_code == 200)
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_client_that_leaves_takes_its_goal_along(service: Service) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,16 +93,29 @@ def test_a_new_engine_knows_all_that_was_written(run: Run[Any], known: Knowledge
     run(story())
 
 
-def test_a_write_that_nobody_waits_for_is_logged_and_applied(run: Run[Any], known: Knowledge) -> None:
+def test_a_write_that_nobody_waits_for_is_logged_and_applied(
+    run: Run[Any], known: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up by its client just while it goes to disk."""
+    started, release = threading.Event(), threading.Event()
+    append = known._store.append
+
+    def slow_disk(*transaction: Any) -> int:
+        started.set()
+        assert release.wait(30)
+        return append(*transaction)
+
     async def story() -> None:
-        for number in range(10):
-            write = asyncio.create_task(known.update([core(number)], []))
-            for _ in range(number):
-                await asyncio.sleep(0)
-            write.cancel()
-            await asyncio.gather(write, return_exceptions=True)
-        answer = await known.query("aggregate_all(count, core(_, _, _), N)", {}, 1, 0, 1000, 10**9)
-        assert (answer.solutions, answer.revision) == ([{"N": known.revision}], known.revision)
+        monkeypatch.setattr(known._store, "append", slow_disk)
+        write = asyncio.create_task(known.update([core(0)], []))
+        await asyncio.to_thread(started.wait, 30)
+        write.cancel()
+        await asyncio.gather(write, return_exceptions=True)
+        reading = asyncio.create_task(cores(known))
+        await asyncio.sleep(0)
+        release.set()
+        assert await reading == [(0, 0)]
+        assert known.revision == 1
 
     run(story())
 
