@@ -16,7 +16,7 @@ import msgspec
 
 from skb.errors import StartFailed, StorageFailed
 
-FORMAT = 2
+FORMAT = 1
 """Of the tables; kept in SQLite's user_version."""
 
 
