@@ -19,13 +19,16 @@ ATTEMPTS = 3
 class AsyncClient:
     """A client of the service at `url`. A context manager. Not for several event loops at once.
 
+    Proxies that the environment names are not asked: the service is on this machine, or at the near end of a tunnel.
     Every method raises SkbUnreachable if no service answers, and SkbProblem if it answers with a problem.
     """
 
     def __init__(self, url: str = URL, *, token: str | None = None, timeout: float = 30.0) -> None:
         self.url = url
         self._timeout = timeout
-        self._http = httpx.AsyncClient(base_url=url, headers=exchange.headers(token), timeout=timeout)
+        self._http = httpx.AsyncClient(
+            base_url=exchange.base(url), headers=exchange.headers(token), timeout=timeout, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,7 +76,7 @@ class AsyncClient:
         """List the declared facts."""
         return await self._send(exchange.facts())
 
-    async def rows(self, name: str, **filters: int | str | None) -> list[dict[str, Any]]:
+    async def rows(self, name: str, /, **filters: int | str | None) -> list[dict[str, Any]]:
         """Give all rows of a fact whose fields have the values of `filters`; a PCI address is written `0000:00:1f.3`."""
         found: list[dict[str, Any]] = []
         cursor: str | None = None

@@ -5,6 +5,7 @@ Each function gives an `Exchange`: what to send, and the type of what comes back
 
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -46,6 +47,17 @@ class Exchange(Struct, Generic[T], frozen=True):
         except msgspec.DecodeError as error:
             raise SkbError(f"what answers at {response.url} is no SKB of this version: {error}") from error
         return answer
+
+
+def base(url: str) -> httpx.URL:
+    """Read the URL of a service. Raises SkbUnreachable if it is none."""
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SkbUnreachable(f"{url!r} is no URL ({error}); give one like {URL}") from error
+    if read.scheme not in ("http", "https") or not read.host:
+        raise SkbUnreachable(f"{url!r} is no URL of a service; give one like {URL}")
+    return read
 
 
 def headers(token: str | None) -> dict[str, str]:
@@ -92,7 +104,7 @@ def rows(name: str, filters: dict[str, Any], cursor: str | None) -> Exchange[Pag
     query = {key: value for key, value in filters.items() if value is not None} | {"limit": PAGE}
     if cursor is not None:
         query["cursor"] = cursor
-    return Exchange("GET", f"/v1/facts/{name}", Page, query=query)
+    return Exchange("GET", f"/v1/facts/{quote(name, safe='')}", Page, query=query)
 
 
 def update(assert_: Sequence[FactJson], retract: Sequence[FactJson], if_revision: int | None) -> Exchange[Updated]:
