@@ -4,25 +4,29 @@ A write is validated, appended to the log, applied by the engine, acknowledged w
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from skb.engine.process import Engine
 from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, ServiceError, StartFailed, UnknownFact
 from skb.store import Store
-from skb.vocabulary import Declaration, Vocabulary, fits, to_term
+from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
 
 REFILL_BATCH = 5000
-"""Facts sent to a new engine in one message."""
+"""Facts after which a message to a new engine is long enough."""
+
+WRITE_SECONDS = 120.0
+"""What an engine may take for one message of facts."""
 
 
 class Answers(NamedTuple):
     """Solutions of a goal: the values of its variables by name, in JSON form."""
 
-    solutions: list[dict[str, Any]]
+    solutions: list[dict[str, Raw]]
     more: bool
     revision: int
     inferences: int
@@ -31,7 +35,7 @@ class Answers(NamedTuple):
 class Rows(NamedTuple):
     """Rows of a fact, as objects by field name."""
 
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, Raw]]
     more: bool
     revision: int
 
@@ -63,10 +67,22 @@ class Knowledge:
         """How many times the engine was replaced."""
         return self._engine.restarts
 
+    @property
+    def busy(self) -> bool:
+        """Whether the engine works on something, so that a question would have to wait."""
+        return self._engine.busy
+
     async def _refill(self, engine: Engine) -> None:
         (declared,) = await engine.ask("vocabulary")
-        self.vocabulary = Vocabulary(declared)
-        for transaction in list(self._store.transactions()):
+        self.vocabulary = Vocabulary(msgspec.json.decode(declared))
+        for changes in self._batches():
+            await engine.ask(_call("write", changes), seconds=WRITE_SECONDS)
+
+    def _batches(self) -> Iterator[list[list[Any]]]:
+        """Give the whole log as the changes that an engine is told at a time."""
+        changes: list[list[Any]] = []
+        facts = 0
+        for transaction in self._store.transactions():
             try:
                 retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
                 asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
@@ -75,9 +91,12 @@ class Knowledge:
                     f"revision {transaction.revision} of the log is not in today's vocabulary: {error}; "
                     "use the version that wrote it, or choose another folder with --data"
                 ) from error
-            for start in range(0, max(1, len(asserts)), REFILL_BATCH):
-                part = asserts[start : start + REFILL_BATCH]
-                await engine.ask(_call("write", retracts if start == 0 else [], part), seconds=120)
+            changes.append([retracts, asserts])
+            facts += len(retracts) + len(asserts)
+            if facts >= REFILL_BATCH:
+                yield changes
+                changes, facts = [], 0
+        yield changes
 
     async def update(
         self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
@@ -89,14 +108,14 @@ class Knowledge:
         """
         asserted = [self.vocabulary.term(fact) for fact in asserts]
         retracted = [self.vocabulary.term(fact, pattern=True) for fact in retracts]
-        write = _call("write", retracted, asserted)
+        write = _call("write", [[retracted, asserted]])
 
         async def once() -> int:
             async with self._engine.turn():
                 self._expect(if_revision)
                 revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
                 try:
-                    await self._engine.ask(write, seconds=120)
+                    await self._engine.ask(write, seconds=WRITE_SECONDS)
                 except ServiceError:  # it is in the log, which the next engine replays before it answers anyone
                     await self._engine.kill()
                 return revision
@@ -109,7 +128,7 @@ class Knowledge:
                 f"the latest revision is {self._store.revision}, not {revision}; read again, then write again"
             )
 
-    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[Any, int]:
+    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
         """Ask the engine; give its reply and the revision that it saw."""
         async with self._engine.turn():
             return await self._engine.ask(request, seconds=seconds), self._store.revision
@@ -123,9 +142,10 @@ class Knowledge:
         known: set[Any] = set()
         for name in {declaration.name for declaration in self.vocabulary if not declaration.measured}:
             (rows, _), _ = await self._read(
-                _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0), seconds=120
+                _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0),
+                seconds=WRITE_SECONDS,
             )
-            known |= {_frozen({"name": name, "args": row}) for row in rows}
+            known |= {_frozen({"name": name, "args": row}) for row in msgspec.json.decode(rows)}
         probed = self._probed()
         by_hand = {self.vocabulary.key(_thawed(row)) for row in known - probed.keys()}
         asserts = [
@@ -150,7 +170,7 @@ class Knowledge:
     async def counts(self) -> list[tuple[Declaration, int]]:
         """Give every declared fact with the number of its rows."""
         (counts,), _ = await self._read("counts")
-        return [(self.vocabulary.declaration(name), count) for name, count in counts]
+        return [(self.vocabulary.declaration(name), count) for name, count in msgspec.json.decode(counts)]
 
     async def rows(self, name: str, filters: Mapping[str, str], limit: int, offset: int) -> Rows:
         """Give rows of a fact whose fields have the values of `filters`, which are text as in a URL.
@@ -163,11 +183,10 @@ class Knowledge:
             if given not in names:
                 raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
         arguments = [
-            _parse(field.type, field.name, filters[field.name]) if field.name in filters else _ANY
-            for field in declaration.fields
+            _parse(field, filters[field.name]) if field.name in filters else _ANY for field in declaration.fields
         ]
         (rows, more), revision = await self._read(_call("rows", name, arguments, limit, offset))
-        return Rows([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision)
+        return Rows(_objects(names, rows), _is_true(more), revision)
 
     async def query(
         self, goal: str, params: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, inferences: int
@@ -184,12 +203,13 @@ class Knowledge:
             inferences,
         )
         (names, rows, more, used), revision = await self._read(request, seconds=seconds)
-        return Answers([dict(zip(names, row, strict=True)) for row in rows], more == "true", revision, used)
+        solutions = _objects(msgspec.json.decode(names), rows)
+        return Answers(solutions, _is_true(more), revision, msgspec.json.decode(used, type=int))
 
-    async def rule(self, name: str, *inputs: Any) -> list[Any]:
-        """Call one of our own rules with its inputs; gives its outputs."""
-        (outputs,), _ = await self._read(_call("call", name, list(inputs)))
-        return list(outputs)
+    async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
+        """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""
+        (outputs,), revision = await self._read(_call("call", name, list(inputs)))
+        return msgspec.json.decode(outputs, type=list[Any]), revision
 
 
 _ANY = {"var": "_"}
@@ -197,6 +217,15 @@ _ANY = {"var": "_"}
 
 def _call(name: str, *arguments: Any) -> dict[str, Any]:
     return {"f": name, "args": list(arguments)}
+
+
+def _objects(names: list[str], rows: Raw) -> list[dict[str, Raw]]:
+    """Give rows as objects. Their values stay as the engine wrote them, whatever their size and depth."""
+    return [dict(zip(names, row, strict=True)) for row in msgspec.json.decode(rows, type=list[list[Raw]])]
+
+
+def _is_true(raw: Raw) -> bool:
+    return bytes(raw) == b'"true"'
 
 
 def _frozen(value: Any) -> str:
@@ -208,18 +237,18 @@ def _thawed(row: str) -> dict[str, Any]:
     return msgspec.json.decode(row, type=dict[str, Any])
 
 
-def _parse(type_: Any, field: str, text: str) -> Any:
+def _parse(field: Field, text: str) -> Any:
     """Read a field's value from a URL: an integer, a name, or `0000:00:1f.3`."""
     candidates: list[Any] = [text]
     with suppress(ValueError):
         candidates.insert(0, int(text, 0))
-    if type_ == "addr":
+    if field.type == "addr":
         with suppress(ValueError):
             segment, bus, rest = text.split(":")
             device, function = rest.split(".")
             parts = [int(part, 16) for part in (segment, bus, device, function)]
             candidates.insert(0, {"f": "addr", "args": parts})
     for value in candidates:
-        if fits(type_, value):
-            return to_term(type_, value)
-    raise InvalidRequest(f"{text!r} is no value of field {field}")
+        if fits(field.type, value):
+            return to_term(field.type, value)
+    raise InvalidRequest(f"{text!r} is no value of field {field.name}, which is {field.words}")

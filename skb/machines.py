@@ -21,6 +21,7 @@ async def probe_local() -> tuple[list[dict[str, Any]], list[str]]:
     """Probe this machine. Gives its facts, in JSON form, and what could not be read, in words. Raises StartFailed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # whatever lies in the current directory is no module of ours
         "-m",
         "skb.machines",
         str(os.getpid()),

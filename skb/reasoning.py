@@ -12,6 +12,9 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
+import msgspec
+from msgspec import Raw
+
 from skb.api.models import Placement, PlacementRequest, Tree, TreeRequest
 from skb.errors import EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
@@ -41,8 +44,7 @@ class Reasoner:
             raise InvalidRequest(
                 f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher"
             )
-        revision = self._knowledge.revision
-        distance, source = await self._knowledge.rule("core_distance", cores)
+        (distance, source), revision = await self._knowledge.rule("core_distance", cores)
         answer = await self._solve(
             placement_solver.place,
             distance,
@@ -69,8 +71,7 @@ class Reasoner:
         cores = await self._cores(request.cores)
         if request.root not in cores:
             raise InvalidRequest(f"the root {request.root} is not among the cores {_short(cores)}")
-        revision = self._knowledge.revision
-        send, receive, source = await self._knowledge.rule("tree_costs", cores)
+        (send, receive, source), revision = await self._knowledge.rule("tree_costs", cores)
         answer = await self._solve(
             tree_solver.broadcast_tree, send, receive, cores.index(request.root), seconds=request.seconds
         )
@@ -88,10 +89,10 @@ class Reasoner:
     async def _cores(self, wanted: list[int] | None) -> list[int]:
         """Give the cores to choose from: those asked for, which must be known, or all that are online."""
         core = (await self._knowledge.rows("core", {}, 10**6, 0)).rows
-        virtual = (await self._knowledge.rows("virtual_core", {}, 10**6, 0)).rows
         if wanted is None:
-            return sorted(row["core"] for row in core if row["online"] == 1)
-        known = {row["core"] for row in (*core, *virtual)}
+            return sorted(_number(row["core"]) for row in core if _number(row["online"]) == 1)
+        virtual = (await self._knowledge.rows("virtual_core", {}, 10**6, 0)).rows
+        known = {_number(row["core"]) for row in (*core, *virtual)}
         if unknown := sorted(set(wanted) - known):
             raise InvalidRequest(f"no core {unknown[0]} is known; known are {_short(sorted(known))}")
         if len(set(wanted)) != len(wanted) or not wanted:
@@ -121,6 +122,10 @@ class Reasoner:
             for process in (self._pool._processes or {}).values():  # there is no public way to stop what runs
                 process.kill()
             self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _number(value: Raw) -> int:
+    return msgspec.json.decode(value, type=int)
 
 
 def _short(cores: list[int]) -> str:

@@ -4,6 +4,7 @@ The declarations in `rules/schema/*.pl` are the only source: an engine reads the
 """
 
 import difflib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +15,14 @@ from skb.errors import InvalidFact, UnknownFact
 
 INTEGERS = {
     "integer": "an integer",
-    "count": "an integer from 0",
-    "core": "a core: an integer from 0",
-    "node": "a node: an integer from 0",
-    "bytes": "a size in bytes: an integer from 0",
-    "address": "an address: an integer from 0",
-    "ps": "a time in picoseconds: an integer from 0",
-    "mbs": "a bandwidth in MB/s: an integer from 0",
-    "mts": "a rate in MT/s: an integer from 0",
+    "count": "a count (an integer from 0)",
+    "core": "a core (an integer from 0)",
+    "node": "a node (an integer from 0)",
+    "bytes": "a size in bytes (an integer from 0)",
+    "address": "an address (an integer from 0)",
+    "ps": "a time in picoseconds (an integer from 0)",
+    "mbs": "a bandwidth in MB/s (an integer from 0)",
+    "mts": "a rate in MT/s (an integer from 0)",
 }
 ADDR = ("segment", "bus", "device", "function")
 
@@ -77,7 +78,7 @@ class Vocabulary:
         except KeyError:
             near = difflib.get_close_matches(name, self._declarations, n=1)
             hint = f"did you mean {near[0]}?" if near else "GET /v1/facts lists those that are"
-            raise UnknownFact(f"no fact {name!r} is declared; {hint}") from None
+            raise UnknownFact(f"no fact {_short(name)} is declared; {hint}") from None
 
     def key(self, fact: Mapping[str, Any]) -> str:
         """Give what identifies the row that a fact is, as text."""
@@ -188,5 +189,6 @@ def _is_text(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    """Write a value as it was given: in JSON."""
+    text = json.dumps(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,4 +1,4 @@
-"""The application: routes, errors, limits."""
+"""The application: routes, and what each answers."""
 
 import asyncio
 import html
@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
 from typing import Annotated, Any, Literal, TypeVar
 
+import msgspec
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skb import topology as picture
 from skb.api import models, problems
+from skb.api.limits import BodyLimit, LoopbackOnly
 from skb.errors import ClientGone, EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
@@ -24,34 +25,6 @@ MOST_BODY = 64 * 1024 * 1024
 
 INFERENCES = 1_000_000_000
 """Logical inferences that a goal may take."""
-
-
-class BodyLimit:
-    """Refuses bodies over a limit, whatever their declared length, before they are in memory."""
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  # ASGI
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._most:
-            await problems.too_large(self._most)(scope, receive, send)
-            return
-        taken = 0
-
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._most:
-                raise problems.TooLarge(self._most)
-            return message
-
-        await self._app(scope, limited, send)
 
 
 PROBLEM: dict[str, Any] = {
@@ -83,6 +56,7 @@ def make_app(knowledge: Knowledge) -> FastAPI:
     )
     app.state.ending = asyncio.Event()  # set by whoever ends the service, when work has had its time to finish
     app.add_middleware(BodyLimit, most=MOST_BODY)
+    app.add_middleware(LoopbackOnly)
     problems.install(app)
     _routes(app)
     return app
@@ -139,8 +113,9 @@ def _service_routes(app: FastAPI) -> None:
 
     @app.get("/v1/health", tags=["service"])
     async def health(knowledge: Known) -> models.Health:
-        """Say whether the service can answer: the engine is asked something."""
-        await knowledge.counts()
+        """Say whether the service can answer: the engine is asked something, unless it is at work."""
+        if not knowledge.busy:
+            await knowledge.counts()
         return models.Health(status="ok", revision=knowledge.revision, engine_restarts=knowledge.engine_restarts)
 
     @app.get("/v1/version", tags=["service"])
@@ -167,21 +142,22 @@ def _fact_routes(app: FastAPI) -> None:
             for declaration, count in await knowledge.counts()
         ]
 
-    @app.get("/v1/facts/{name}", tags=["facts"])
+    @app.get("/v1/facts/{name}", tags=["facts"], response_model=models.Rows)
     async def rows(
         name: str,
         request: Request,
         knowledge: Known,
         limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
         cursor: Annotated[str | None, Query(description="From the answer before.")] = None,
-    ) -> models.Rows:
+    ) -> Response:
         """Give the rows of a fact. Any field may be given as `field=value`: only rows with that value."""
         filters = {key: value for key, value in request.query_params.items() if key not in ("limit", "cursor")}
         if cursor is not None and not cursor.isdecimal():
             raise InvalidRequest(f"{cursor!r} is no cursor; give the one of the answer before, or none")
         offset = int(cursor or 0)
         found = await knowledge.rows(name, filters, limit, offset)
-        return models.Rows(rows=found.rows, cursor=str(offset + limit) if found.more else None, revision=found.revision)
+        following = str(offset + limit) if found.more else None
+        return _json({"rows": found.rows, "cursor": following, "revision": found.revision})
 
     @app.post("/v1/facts", tags=["facts"])
     async def update(body: models.Update, knowledge: Known) -> models.Updated:
@@ -190,23 +166,22 @@ def _fact_routes(app: FastAPI) -> None:
 
 
 def _reasoning_routes(app: FastAPI) -> None:
-    @app.post("/v1/query", tags=["reasoning"])
-    async def query(body: models.Query, request: Request, knowledge: Known) -> models.Answer:
+    @app.post("/v1/query", tags=["reasoning"], response_model=models.Answer)
+    async def query(body: models.Query, request: Request, knowledge: Known) -> Response:
         """Solve a Prolog goal over the facts and rules, in a sandbox and under limits."""
         found = await while_connected(
             request,
             knowledge.query(body.goal, body.params, body.limit, body.offset, body.timeout_ms, INFERENCES),
         )
-        return models.Answer(
-            solutions=found.solutions, more=found.more, revision=found.revision, stats={"inferences": found.inferences}
-        )
+        stats = {"inferences": found.inferences}
+        return _json({"solutions": found.solutions, "more": found.more, "revision": found.revision, "stats": stats})
 
-    @app.get("/v1/topology", tags=["reasoning"], response_model=None)
-    async def topology(knowledge: Known, format: Literal["json", "text"] = "json") -> Response | dict[str, Any]:  # noqa: A002  # the parameter's name in the API
+    @app.get("/v1/topology", tags=["reasoning"], response_model=models.Part)
+    async def topology(knowledge: Known, format: Literal["json", "text"] = "json") -> Response:  # noqa: A002  # the parameter's name in the API
         """Give the machine as a tree: packages, caches, nodes, cores, PCI devices."""
-        (term,) = await knowledge.rule("topology")
+        (term,), _ = await knowledge.rule("topology")
         machine = picture.tree(term)
-        return PlainTextResponse(picture.text(machine)) if format == "text" else machine
+        return PlainTextResponse(picture.text(machine)) if format == "text" else _json(machine)
 
     @app.post("/v1/placement", tags=["reasoning"])
     async def placement(body: models.PlacementRequest, request: Request, reasoner: Reasoning) -> models.Placement:
@@ -217,6 +192,11 @@ def _reasoning_routes(app: FastAPI) -> None:
     async def tree(body: models.TreeRequest, request: Request, reasoner: Reasoning) -> models.Tree:
         """Find the broadcast tree by which the last core has received soonest."""
         return await while_connected(request, reasoner.tree(body))
+
+
+def _json(answer: Any) -> Response:
+    """Give an answer whose values are JSON already, however large and deep: pydantic would read and check them once more."""
+    return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 def _page(app: FastAPI) -> str:

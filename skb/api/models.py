@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from skb.api import examples
+
 MOST_CORES = 1024
 
 
@@ -76,6 +78,8 @@ Fact = Annotated[
 class Update(Model):
     """One transaction: what to retract, then what to assert."""
 
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.UPDATE]})
+
     assert_: Annotated[list[Fact], Field(alias="assert", description="A fact whose key is known replaces it.")] = []
     retract: Annotated[list[Fact], Field(description='Arguments may be {"var": "_"}: any value.')] = []
     if_revision: Annotated[int | None, Field(description="Fail unless this is the latest revision.")] = None
@@ -89,6 +93,8 @@ class Updated(Model):
 
 class Query(Model):
     """A Prolog goal over the facts and rules."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.QUERY]})
 
     goal: Annotated[str, Field(max_length=100_000, examples=["cpu_thread(Core, Package, _, 0)"])]
     params: Annotated[
@@ -109,11 +115,22 @@ class Answer(Model):
     stats: dict[str, Any]
 
 
+class Part(Model):
+    """A part of the machine, and what it consists of."""
+
+    type: Annotated[str, Field(examples=["package"])]
+    id: int | str
+    attributes: dict[str, Any]
+    children: list["Part"]
+
+
 Matrix = list[list[Annotated[int, Field(ge=0)]]]
 
 
 class PlacementRequest(Model):
     """Where should these dispatchers go?"""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.PLACEMENT]})
 
     dispatchers: Annotated[int, Field(ge=1, le=MOST_CORES)]
     traffic: Annotated[Matrix, Field(description="Messages from dispatcher (row) to dispatcher (column).")]
@@ -138,6 +155,8 @@ class Placement(Model):
 
 class TreeRequest(Model):
     """By which tree should a broadcast from this root go?"""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.TREE]})
 
     root: Annotated[int, Field(ge=0)]
     cores: Annotated[list[int] | None, Field(description="Cores to reach; all that are online if absent.")] = None

@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem documents (`application/problem+json`), each with a stable `type`."""
 
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,6 +11,13 @@ from starlette.exceptions import HTTPException
 from skb.errors import ServiceError
 
 log = structlog.get_logger()
+
+TYPES = {
+    400: ("bad-request", "The body cannot be read"),
+    404: ("not-found", "There is nothing here"),
+    405: ("method-not-allowed", "The method is not for this path"),
+}
+"""Types and titles of what the framework finds wrong. Python's phrases for these numbers change with its version; types must not."""
 
 
 def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JSONResponse:
@@ -34,6 +40,12 @@ def too_large(most: int) -> JSONResponse:
     return problem("too-large", 413, "The body is too large", detail)
 
 
+def foreign_host(host: str) -> JSONResponse:
+    """Give the response for a request that was sent to a name that is not the loopback's."""
+    detail = f"{host[:100]} is no name of this machine's loopback; ask at http://127.0.0.1 or http://localhost"
+    return problem("foreign-host", 403, "This name is not served", detail)
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the application answered with a problem document."""
 
@@ -47,13 +59,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
-        status = HTTPStatus(error.status_code)
         detail = {
             400: "the body cannot be read as JSON: it is not UTF-8, nested too deeply, or has an integer of over 4300 digits",
             404: f"there is nothing at {request.url.path}; GET / lists what can be asked",
             405: f"{request.method} is not for {request.url.path}; see /openapi.json for what is",
-        }.get(status, str(error.detail))
-        answer = problem(status.phrase.lower().replace(" ", "-"), status, status.phrase, detail)
+        }.get(error.status_code, str(error.detail))
+        type_, title = TYPES.get(error.status_code, ("http-error", "The request failed"))
+        answer = problem(type_, error.status_code, title, detail)
         answer.headers.update(error.headers or {})
         return answer
 

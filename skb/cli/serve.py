@@ -34,6 +34,9 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.getLogger("uvicorn").setLevel(
+        logging.CRITICAL
+    )  # what it would say of errors, we say ourselves, without a stack
     with (
         _listen(host, port) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,

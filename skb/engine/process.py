@@ -10,9 +10,9 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import msgspec
+from msgspec import Raw, Struct
 
 from skb.errors import (
     EngineFailed,
@@ -28,6 +28,13 @@ from skb.errors import (
 START_SECONDS = 30.0
 GRACE_SECONDS = 1.0
 """What an engine may need to notice by itself that a goal is over its time, before it is killed."""
+
+
+class Reply(Struct):
+    """What an engine answers: a term. Its arguments stay as the engine wrote them, since most go on to the client without a look."""
+
+    f: str
+    args: list[Raw]
 
 
 class _Gone(Exception):
@@ -50,11 +57,22 @@ class Engine:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for the turn, and have the engine running and filled. Nobody else is served until it is given back."""
         async with self._turn:
-            if self._process is None:
+            if self._ended():
+                await self.kill()
                 await self._start()
             yield
 
-    async def ask(self, request: object, *, seconds: float = 30.0) -> Any:
+    def _ended(self) -> bool:
+        """Whether there is no engine, or none any more: the next request should not be the one to find out."""
+        process, reader = self._process, self._reader
+        return process is None or process.returncode is not None or reader is None or reader.at_eof()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is somebody's turn, so that others would have to wait."""
+        return self._turn.locked()
+
+    async def ask(self, request: object, *, seconds: float = 30.0) -> list[Raw]:
         """Have the engine perform a request. Whoever has the turn calls this.
 
         Raises a ServiceError for every problem that it answers with, or has.
@@ -69,7 +87,10 @@ class Engine:
             ) from None
         except _Gone:
             await self.kill()
-            raise EngineFailed("the engine process ended while it worked on this; it is replaced, ask again") from None
+            raise EngineFailed(
+                "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
+                "ask again"
+            ) from None
         except asyncio.CancelledError:
             await self.kill()  # a reply that nobody waits for would be taken for the next one's
             raise
@@ -80,6 +101,7 @@ class Engine:
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # whatever lies in the current directory is no module of ours
                 "-m",
                 "skb.engine.worker",
                 str(theirs.fileno()),
@@ -91,8 +113,8 @@ class Engine:
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
             greeting = await asyncio.wait_for(self._receive(), START_SECONDS)
-            if greeting != "ready":
-                raise StartFailed(greeting["args"][0])
+            if greeting.f != "ready":
+                raise StartFailed(msgspec.json.decode(greeting.args[0]))
             await self._refill(self)
         except (TimeoutError, _Gone):
             await self.kill()
@@ -104,18 +126,18 @@ class Engine:
             raise
         self.restarts += 1
 
-    async def _exchange(self, request: bytes) -> Any:
+    async def _exchange(self, request: bytes) -> Reply:
         assert self._writer is not None
         self._writer.write(len(request).to_bytes(4, "little") + request)
         with suppress(ConnectionError):
             await self._writer.drain()
         return await self._receive()
 
-    async def _receive(self) -> Any:
+    async def _receive(self) -> Reply:
         assert self._reader is not None
         try:
             length = int.from_bytes(await self._reader.readexactly(4), "little")
-            return msgspec.json.decode(await self._reader.readexactly(length))
+            return msgspec.json.decode(await self._reader.readexactly(length), type=Reply)
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _Gone from None
 
@@ -160,12 +182,9 @@ PROBLEMS: dict[str, type[ServiceError]] = {
 }
 
 
-def unpack(reply: Any) -> Any:
+def unpack(reply: Reply) -> list[Raw]:
     """Give the arguments of a reply; raise the ServiceError that a problem is."""
-    if isinstance(reply, str):
-        return []
-    arguments = reply["args"]
-    if reply["f"] == "problem":
-        kind, detail, line, column = arguments
+    if reply.f == "problem":
+        kind, detail, line, column = (msgspec.json.decode(argument) for argument in reply.args)
         raise PROBLEMS[kind](detail, **({"line": line, "column": column} if line else {}))
-    return arguments
+    return reply.args

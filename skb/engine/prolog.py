@@ -47,6 +47,7 @@ class Prolog:
         self._call("set_prolog_flag", "stack_limit", STACK_BYTES)
         self._call("set_prolog_flag", "verbose_load", "silent")
         self._call("use_module", engine)
+        self._call("set_prolog_flag", "autoload", "explicit")  # knowledge.pl says why
 
     def _call(self, name: str, *arguments: object) -> None:
         """Call a predicate of `user` once; it must succeed."""
@@ -70,6 +71,8 @@ class Prolog:
                 self._terms.put(request, terms)
             except ValueError as error:
                 return _problem("value", str(error))
+            except MemoryError:
+                return _problem("memory", "the request does not fit the engine's stacks")
             if not core.PL_call_predicate(None, core.PL_Q_NODEBUG | core.PL_Q_CATCH_EXCEPTION, self._perform, terms):
                 return _problem("failed", "the engine gave no answer")
             try:

@@ -5,7 +5,6 @@ Started by `skb.engine.process` as `python -m skb.engine.worker SOCKET PARENT`. 
 """
 
 import resource
-import signal
 import socket
 import sys
 
@@ -23,14 +22,13 @@ def main() -> None:
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     die_with_parent(parent)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then ends us
     channel = socket.socket(fileno=descriptor)
     try:
         prolog = Prolog()
     except (PrologMissing, FileNotFoundError) as error:
         _send(channel, msgspec.json.encode({"f": "missing", "args": [str(error)]}))
         return
-    _send(channel, b'"ready"')
+    _send(channel, msgspec.json.encode({"f": "ready", "args": []}))
     while (request := _receive(channel)) is not None:
         _send(channel, prolog.perform(msgspec.json.decode(request)))
 

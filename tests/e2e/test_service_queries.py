@@ -51,7 +51,7 @@ def test_unknown_fact_suggests_the_one_that_was_meant(service: Service) -> None:
     ("fact", "words"),
     [
         ({"name": "numa_core", "args": [0]}, ["numa_core has 2 arguments, got 1", "numa_core(node: "]),
-        ({"name": "core", "args": [7, "seven", 1]}, ["argument 2 (apic_id)", "one of unknown", "got 'seven'"]),
+        ({"name": "core", "args": [7, "seven", 1]}, ["argument 2 (apic_id)", "one of unknown", 'got "seven"']),
         ({"name": "core", "args": [-1, 0, 1]}, ["argument 1 (core)", "an integer from 0", "got -1"]),
         ({"name": "core", "args": [True, 0, 1]}, ["argument 1 (core)"]),
         ({"name": "core", "args": [7.0, 0, 1]}, ["argument 1 (core)", "got 7.0"]),
@@ -83,17 +83,36 @@ def test_a_fact_that_does_not_fit_is_refused_with_its_place(
         ("core(X, _, _), foo bar", 1, 20),
         ("core(X, _, _),\n  foo bar", 2, 7),
         ("a,\n\n   X = )", 3, 8),
+        ("Größe = X,\nä = 'é', foo bar", 2, 14),
         ("X = )", 1, 5),
         ("X = 'abc", 1, 1),
         ("", 1, 1),
-        ("true. true", 1, 1),
-        ("true. (", 1, 8),
+        (" \n", 1, 1),
+        ("true. true", 1, 7),
+        ("true. (", 1, 7),
+        ("true.\n  % and\n  true.", 2, 3),
+        ("true. 'x", 1, 7),
     ],
 )
 def test_a_syntax_error_names_line_and_column(service: Service, goal: str, line: int, column: int) -> None:
     response = service.query(goal)
     assert (response.status_code, problem(response)["type"]) == (422, "/problems/prolog-syntax")
     assert (problem(response)["line"], problem(response)["column"]) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("goal", "value"),
+    [
+        ("X = 1.", 1),
+        ("X = 1. % one", 1),
+        ("X = 1 % one.", 1),
+        ("X = 0'.", 46),
+        ("X = 'a.'", "a."),
+        ("/* . */ X = 1 \n", 1),
+    ],
+)
+def test_a_full_stop_is_optional(service: Service, goal: str, value: object) -> None:
+    assert service.query(goal).json()["solutions"] == [{"X": value}]
 
 
 @pytest.mark.parametrize("name", ["cores", "solve"])

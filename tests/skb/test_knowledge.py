@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from skb.errors import InvalidFact, RevisionConflict, StartFailed, UnknownFact
@@ -39,8 +40,13 @@ def core(number: int, apic: int = 0) -> dict[str, Any]:
     return {"name": "core", "args": [number, apic, 1]}
 
 
+def read(rows: list[dict[str, msgspec.Raw]]) -> list[dict[str, Any]]:
+    """Read rows as a client does."""
+    return msgspec.json.decode(msgspec.json.encode(rows), type=list[dict[str, Any]])
+
+
 async def cores(known: Knowledge) -> list[tuple[int, int]]:
-    return [(row["core"], row["apic_id"]) for row in (await known.rows("core", {}, 100, 0)).rows]
+    return [(row["core"], row["apic_id"]) for row in read((await known.rows("core", {}, 100, 0)).rows)]
 
 
 def test_one_life_of_facts(run: Run[Any], known: Knowledge) -> None:

@@ -41,11 +41,11 @@ def test_a_value_fits_its_type_and_no_other_does(type_: Any, good: list[Any], ba
 @pytest.mark.parametrize(
     ("type_", "words"),
     [
-        ("core", "a core: an integer from 0"),
+        ("core", "a core (an integer from 0)"),
         ("flag", "0 or 1"),
         (ONEOF, "one of high, low"),
-        (OR, "an integer from 0, or one of unknown"),
-        (LIST, "a list, each a core: an integer from 0"),
+        (OR, "a count (an integer from 0), or one of unknown"),
+        (LIST, "a list, each a core (an integer from 0)"),
     ],
     ids=str,
 )
@@ -106,7 +106,7 @@ def test_a_wrong_argument_is_named_with_what_was_expected(vocabulary: Vocabulary
     with pytest.raises(InvalidFact) as caught:
         vocabulary.term({"name": "core", "args": [0, "x", 1]})
     assert caught.value.detail == (
-        "fact core/3: argument 2 (apic_id) must be an integer from 0, or one of unknown, got 'x'"
+        'fact core/3: argument 2 (apic_id) must be a count (an integer from 0), or one of unknown, got "x"'
     )
 
 

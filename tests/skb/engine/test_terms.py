@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def solve() -> Iterator[Solve]:
             "args": [{"string": goal}, [list(param) for param in params.items()], 10, 0, 10.0, 10**9],
         }
         async with engine.turn():
-            names, rows, _, _ = await engine.ask(request)
+            names, rows, _, _ = [msgspec.json.decode(argument) for argument in await engine.ask(request)]
         (row,) = rows
         return dict(zip(names, row, strict=True))
 

@@ -1,0 +1,14 @@
+"""Requests that the API's description shows as examples. The tests send each."""
+
+from pydantic.config import JsonDict
+
+UPDATE: JsonDict = {
+    "assert": [{"name": "core", "args": [0, 0, 1]}, {"name": "core", "args": [1, 2, 1]}],
+    "retract": [{"name": "numa_core", "args": [0, {"var": "_"}]}],
+}
+
+QUERY: JsonDict = {"goal": "core(Core, Apic, 1), Apic > Least", "params": {"Least": 1}, "limit": 10, "timeout_ms": 1000}
+
+PLACEMENT: JsonDict = {"dispatchers": 2, "traffic": [[0, 5], [5, 0]], "seconds": 0.5}
+
+TREE: JsonDict = {"root": 0, "seconds": 0.5}
