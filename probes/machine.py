@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from probes import processors
 from probes.acpi import probe as acpi
@@ -13,17 +13,18 @@ from probes.live import Live
 from probes.pci import probe as pci
 from probes.source import Source
 
-__all__ = ["PROBES", "Survey", "live", "survey"]
+__all__ = ["SUBJECTS", "Survey", "live", "survey"]
 
 
-def survey(source: Source) -> Survey:
-    """Run every probe on a source."""
-    firmware, kernel = acpi.probe(source), nodes.probe(source)
-    found = merge((*(probe(source) for probe in PROBES), firmware, kernel))
-    domains = tuple(_node_domains(found.facts))
-    distances, problems = _node_distances(firmware, kernel, domains)
-    others = (fact for fact in found.facts if fact.name != "node_distance")
-    return Survey((*others, *distances, *domains), (*found.problems, *problems))
+def survey(source: Source, subjects: Collection[str] | None = None) -> Survey:
+    """Run the probes of some subjects, by default of all, on a source. Raises KeyError for a subject that there is not."""
+    chosen = SUBJECTS if subjects is None else {name: SUBJECTS[name] for name in subjects}
+    found = {name: tuple(probe(source) for probe in probes) for name, probes in chosen.items()}
+    told = merge((_identity(source), *(part for parts in found.values() for part in parts)))
+    domains = tuple(_node_domains(told.facts))
+    distances, problems = _node_distances(merge(found.get("acpi", ())), merge(found.get("memory", ())), domains)
+    others = (fact for fact in told.facts if fact.name != "node_distance")
+    return Survey((*others, *distances, *domains), (*told.problems, *problems))
 
 
 def live() -> Source:
@@ -46,14 +47,14 @@ def _has_long_mode(source: Source) -> bool:
     return features is not None and bool(features.edx >> 29 & 1)
 
 
-PROBES: tuple[Callable[[Source], Survey], ...] = (
-    _identity,
-    processors.probe,
-    iomem.probe,
-    pci.probe,
-    devices.probe,
-)
-"""The probes whose facts stand as they are; what firmware and kernel say of nodes is joined in `survey`."""
+SUBJECTS: Mapping[str, tuple[Callable[[Source], Survey], ...]] = {
+    "cpuid": (processors.probe,),
+    "acpi": (acpi.probe,),
+    "pci": (pci.probe,),
+    "memory": (iomem.probe, nodes.probe),
+    "devices": (devices.probe,),
+}
+"""What can be asked for by name, and the probes that answer. What firmware and kernel say of nodes is joined in `survey`."""
 
 
 def _node_domains(facts: tuple[Fact, ...]) -> Iterator[Fact]:

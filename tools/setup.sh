@@ -43,6 +43,8 @@ missing_packages() {
     command -v swipl >/dev/null && [ -e "$(swipl --dump-runtime-variables | sed -n 's/^PLBASE="\(.*\)";$/\1/p')/include/SWI-Prolog.h" ] \
         || echo swi-prolog-nox
     command -v acpiexec >/dev/null || echo acpica-tools
+    command -v lspci >/dev/null || echo pciutils          # the peers that tests hold our readings against
+    command -v lstopo-no-graphics >/dev/null || echo hwloc-nox
 }
 
 packages=$(missing_packages | tr '\n' ' ')
