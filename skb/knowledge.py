@@ -1,26 +1,35 @@
-"""What is known of one machine: its log, its engine, and the one order in which both see every write.
+"""What is known of one machine: its log, its engines, and the one order in which both see every write.
 
-A write is validated, appended to the log, applied by the engine, acknowledged with its revision. Reads go to the engine.
+A write is validated, appended to the log, told to every engine, acknowledged with its revision. Reads go to any engine that is free.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from skb.engine.process import Engine
-from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, ServiceError, StartFailed, UnknownFact
-from skb.store import Store
+from skb.engine.pool import Pool
+from skb.engine.process import encode
+from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, StartFailed, UnknownFact
+from skb.store.compact import compact
+from skb.store.log import KEEP_REVISIONS, Part, Store
+from skb.store.replay import State, Transaction
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
 
 REFILL_BATCH = 5000
-"""Facts after which a message to a new engine is long enough."""
+"""Facts after which a message to a new template is long enough."""
 
-WRITE_SECONDS = 120.0
-"""What an engine may take for one message of facts."""
+COMPACT_BYTES = 32 * 1024 * 1024
+"""Of the log, from which all of it becomes a snapshot."""
+
+STREAM_ROWS = 500
+"""Solutions in one message of a stream."""
+
+log = logging.getLogger(__name__)
 
 
 class Answers(NamedTuple):
@@ -41,21 +50,26 @@ class Rows(NamedTuple):
 
 
 class Knowledge:
-    """What is known of one machine. `open` it before use."""
+    """What is known of one machine. Its engines start when they are first needed; `open` starts them now."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, engines: int | None = None) -> None:
         self._store = store
-        self._engine = Engine(self._refill)
+        self._pool = Pool(self._fill, engines)
+        self._grown: asyncio.Future[None] | None = None
+        self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
 
     async def open(self) -> None:
-        """Start the engine and replay the log into it. Raises StartFailed."""
-        async with self._engine.turn():
+        """Start an engine and replay the log into it. Raises StartFailed."""
+        async with self._pool.engine():
             pass
 
     async def close(self) -> None:
-        """End the engine. The log is the business of whoever opened it."""
-        await self._engine.close()
+        """End the engines. The log is the business of whoever opened it."""
+        if self._compacting is not None:
+            self._compacting.cancel()
+            await asyncio.gather(self._compacting, return_exceptions=True)
+        await self._pool.close()
 
     @property
     def revision(self) -> int:
@@ -63,23 +77,40 @@ class Knowledge:
         return self._store.revision
 
     @property
-    def engine_restarts(self) -> int:
-        """How many times the engine was replaced."""
-        return self._engine.restarts
+    def oldest_revision(self) -> int:
+        """The oldest revision whose rows can still be had."""
+        return self._store.base
 
     @property
-    def busy(self) -> bool:
-        """Whether the engine works on something, so that a question would have to wait."""
-        return self._engine.busy
+    def pool(self) -> Pool:
+        """The engines."""
+        return self._pool
 
-    async def _refill(self, engine: Engine) -> None:
-        (declared,) = await engine.ask("vocabulary")
+    # Filling engines
+
+    async def _fill(self, pool: Pool) -> int:
+        (declared,) = await pool.ask_template(encode("vocabulary"))
         self.vocabulary = Vocabulary(msgspec.json.decode(declared))
+        for part in self._store.parts():
+            await pool.load(self._load(part))
         for changes in self._batches():
-            await engine.ask(_call("write", changes), seconds=WRITE_SECONDS)
+            await pool.load(encode(_call("write", changes)))
+        return self._store.revision
+
+    def _load(self, part: Part) -> bytes:
+        """Give the message that tells a part of the snapshot. Most go from the disk to the engine without a look."""
+        try:
+            declaration = self.vocabulary.declaration(part.name)
+        except UnknownFact as error:
+            raise self._of_another_version(f"the snapshot's {part.name}", error) from error
+        if declaration.plain:
+            return b'{"f":"load","args":["%s",%s]}' % (part.name.encode(), part.rows)
+        types = [field.type for field in declaration.fields]
+        rows = [list(map(to_term, types, row)) for row in msgspec.json.decode(part.rows)]
+        return encode(_call("load", part.name, rows))
 
     def _batches(self) -> Iterator[list[list[Any]]]:
-        """Give the whole log as the changes that an engine is told at a time."""
+        """Give the log as the changes that a template is told at a time."""
         changes: list[list[Any]] = []
         facts = 0
         for transaction in self._store.transactions():
@@ -87,16 +118,24 @@ class Knowledge:
                 retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
                 asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
             except (UnknownFact, InvalidFact) as error:
-                raise StartFailed(
-                    f"revision {transaction.revision} of the log is not in today's vocabulary: {error}; "
-                    "use the version that wrote it, or choose another folder with --data"
-                ) from error
-            changes.append([retracts, asserts])
-            facts += len(retracts) + len(asserts)
-            if facts >= REFILL_BATCH:
-                yield changes
-                changes, facts = [], 0
-        yield changes
+                raise self._of_another_version(f"revision {transaction.revision} of the log", error) from error
+            for start in range(0, max(len(retracts) + len(asserts), 1), REFILL_BATCH):
+                facts += min(REFILL_BATCH, len(retracts) + len(asserts))
+                gone = retracts if start == 0 else []
+                changes.append([gone, asserts[start : start + REFILL_BATCH]])
+                if facts >= REFILL_BATCH:
+                    yield changes
+                    changes, facts = [], 0
+        if changes:
+            yield changes
+
+    @staticmethod
+    def _of_another_version(what: str, error: Exception) -> StartFailed:
+        return StartFailed(
+            f"{what} is not in today's vocabulary: {error}; use the version that wrote it, or choose another folder with --data"
+        )
+
+    # Writing
 
     async def update(
         self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
@@ -106,21 +145,25 @@ class Knowledge:
         A fact with the key of one that is known replaces it. Raises UnknownFact, InvalidFact, RevisionConflict, StorageFailed; then
         nothing has changed.
         """
+        await self.ready()
         asserted = [self.vocabulary.term(fact) for fact in asserts]
         retracted = [self.vocabulary.term(fact, pattern=True) for fact in retracts]
-        write = _call("write", [[retracted, asserted]])
+        frame = encode(_call("write", [[retracted, asserted]]))
 
         async def once() -> int:
-            async with self._engine.turn():
+            async with self._pool.order():
                 self._expect(if_revision)
                 revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
-                try:
-                    await self._engine.ask(write, seconds=WRITE_SECONDS)
-                except ServiceError:  # it is in the log, which the next engine replays before it answers anyone
-                    await self._engine.kill()
-                return revision
+                await self._pool.write(frame, revision)
+            self._announce()
+            return revision
 
         return await asyncio.shield(once())  # a write that nobody waits for is still both logged and applied
+
+    async def ready(self) -> None:
+        """Have the vocabulary, which the first engine brings."""
+        if not self.vocabulary:
+            await self.open()
 
     def _expect(self, revision: int | None) -> None:
         if revision is not None and revision != self._store.revision:
@@ -128,44 +171,85 @@ class Knowledge:
                 f"the latest revision is {self._store.revision}, not {revision}; read again, then write again"
             )
 
-    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
-        """Ask the engine; give its reply and the revision that it saw."""
-        async with self._engine.turn():
-            return await self._engine.ask(request, seconds=seconds), self._store.revision
+    def _announce(self) -> None:
+        if self._grown is not None:
+            self._grown.set_result(None)
+            self._grown = None
+        if self._compacting is None and (until := self._foldable()):
+            self._compacting = asyncio.create_task(self._compact(until))
+
+    def _foldable(self) -> int:
+        """Give the revision up to which the log should become a snapshot, 0 if it is short enough."""
+        store = self._store
+        if store.log_bytes > COMPACT_BYTES:
+            return store.revision
+        return store.revision - KEEP_REVISIONS if store.revision - store.base > 2 * KEEP_REVISIONS else 0
+
+    async def _compact(self, until: int) -> None:
+        try:
+            if await compact(self._store.path, until, self.vocabulary.keys()):
+                self._store.rebase()
+            else:
+                log.warning("the log was not compacted; it stays as it is")
+        finally:
+            self._compacting = None
 
     async def survey(self, facts: list[dict[str, Any]]) -> int:
         """Take in all facts of a probe. Writes what changed since the last one, and nothing if nothing did. Returns the revision.
 
         A probe takes back only what a probe wrote, and never replaces a row that somebody wrote by hand: what was acknowledged stays.
         """
+        await self.ready()
+        names = [declaration.name for declaration in self.vocabulary if not declaration.measured]
+        state = await asyncio.to_thread(self._store.state, self.vocabulary.keys(), self.revision, names)
+        known = {
+            _frozen({"name": name, "args": row.args}): row.origin for name in state.names() for row in state.rows(name)
+        }
         wanted = {_frozen(fact): fact for fact in facts}
-        known: set[Any] = set()
-        for name in {declaration.name for declaration in self.vocabulary if not declaration.measured}:
-            (rows, _), _ = await self._read(
-                _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0),
-                seconds=WRITE_SECONDS,
-            )
-            known |= {_frozen({"name": name, "args": row}) for row in msgspec.json.decode(rows)}
-        probed = self._probed()
-        by_hand = {self.vocabulary.key(_thawed(row)) for row in known - probed.keys()}
+        by_hand = {self.vocabulary.key(_thawed(row)) for row, origin in known.items() if origin != "probe"}
         asserts = [
             fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand
         ]
-        retracts = [fact for row, fact in probed.items() if row in known and row not in wanted]
+        retracts = [_thawed(row) for row, origin in known.items() if origin == "probe" and row not in wanted]
         if not asserts and not retracts:
             return self.revision
         return await self.update(asserts, retracts, origin="probe")
 
-    def _probed(self) -> dict[Any, dict[str, Any]]:
-        """Give the facts that a probe was the last to write, by their frozen form."""
-        probed: dict[Any, dict[str, Any]] = {}
-        for transaction in self._store.transactions():
-            for fact in transaction.asserts:
-                if transaction.origin == "probe":
-                    probed[_frozen(fact)] = fact
-                else:
-                    probed.pop(_frozen(fact), None)
-        return probed
+    # Reading
+
+    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
+        """Ask an engine; give its reply and the revision that it saw."""
+        frame = encode(request)
+        async with self._pool.engine() as engine:
+            revision = engine.revision
+            return await engine.ask(frame, seconds=seconds), revision
+
+    async def changes(self, since: int) -> AsyncIterator[Transaction | None]:
+        """Give every transaction after a revision, as they come; None when there are no more for now, before waiting for others.
+
+        Raises InvalidRequest if that revision is not in the log.
+        """
+        if not self._store.base <= since <= self._store.revision:
+            raise InvalidRequest(
+                f"changes since revision {since} are not known; the log has those since {self._store.base} to {self._store.revision}. "
+                "Read the facts, then watch from the revision that the answer names"
+            )
+        while True:
+            for transaction in await asyncio.to_thread(lambda after: list(self._store.transactions(after)), since):
+                since = transaction.revision
+                yield transaction
+            yield None
+            if self._store.revision == since:
+                if self._grown is None:
+                    self._grown = asyncio.get_running_loop().create_future()
+                await asyncio.shield(self._grown)
+
+    async def state(self, revision: int, only: list[str]) -> State:
+        """Give rows as of a revision that is still in the log. Raises InvalidRequest, UnknownFact."""
+        await self.ready()
+        for name in only:
+            self.vocabulary.declaration(name)
+        return await asyncio.to_thread(self._store.state, self.vocabulary.keys(), revision, only)
 
     async def counts(self) -> list[tuple[Declaration, int]]:
         """Give every declared fact with the number of its rows."""
@@ -205,6 +289,20 @@ class Knowledge:
         (names, rows, more, used), revision = await self._read(request, seconds=seconds)
         solutions = _objects(msgspec.json.decode(names), rows)
         return Answers(solutions, _is_true(more), revision, msgspec.json.decode(used, type=int))
+
+    async def stream(
+        self, goal: str, params: Mapping[str, Any], limit: int, timeout_ms: int, inferences: int
+    ) -> AsyncIterator[Rows]:
+        """Solve a goal; gives its solutions some at a time, as they are found. Raises as `query` does."""
+        seconds = timeout_ms / 1000
+        pairs = [[name, value] for name, value in params.items()]
+        frame = encode(_call("stream", {"string": goal}, pairs, limit, seconds, inferences, STREAM_ROWS))
+        async with self._pool.engine() as engine:
+            revision = engine.revision
+            async for arguments in engine.stream(frame, seconds=seconds):
+                if arguments:
+                    names, rows = arguments
+                    yield Rows(_objects(msgspec.json.decode(names), rows), True, revision)
 
     async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
         """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""

@@ -114,9 +114,9 @@ def _service_routes(app: FastAPI) -> None:
     @app.get("/v1/health", tags=["service"])
     async def health(knowledge: Known) -> models.Health:
         """Say whether the service can answer: the engine is asked something, unless it is at work."""
-        if not knowledge.busy:
+        if not knowledge.pool.busy:
             await knowledge.counts()
-        return models.Health(status="ok", revision=knowledge.revision, engine_restarts=knowledge.engine_restarts)
+        return models.Health(status="ok", revision=knowledge.revision, engine_restarts=knowledge.pool.restarts)
 
     @app.get("/v1/version", tags=["service"])
     async def version() -> models.Version:

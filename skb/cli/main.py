@@ -53,11 +53,14 @@ def serve(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")
     ] = True,
+    engines: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Engines of a machine. Default: one for every two cores.")
+    ] = None,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
     from skb.cli.serve import serve as run_service  # the server takes longer to load than most questions to answer
 
-    run_service(host, port, data or default_data(), probe=probe)
+    run_service(host, port, data or default_data(), probe=probe, engines=engines)
 
 
 def default_data() -> Path:

@@ -18,7 +18,7 @@ from skb.api.app import make_app
 from skb.errors import StartFailed
 from skb.knowledge import Knowledge
 from skb.machines import probe_local
-from skb.store import Store
+from skb.store.log import Store
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ FORCE_SECONDS = 5
 """After this, connections that are still open are cut."""
 
 
-def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
+def serve(host: str, port: int, data: Path, *, probe: bool, engines: int | None = None) -> None:
     """Run the service until it is told to stop (SIGINT, SIGTERM). Raises StartFailed if it cannot start."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -42,17 +42,19 @@ def serve(host: str, port: int, data: Path, *, probe: bool) -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         suppress(asyncio.CancelledError),  # told to stop before it was ready
     ):
-        runner.run(_serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", data, probe=probe))
+        runner.run(
+            _serve(listener, f"http://{_printed(host)}:{listener.getsockname()[1]}", data, probe=probe, engines=engines)
+        )
 
 
-async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool) -> None:
+async def _serve(listener: socket.socket, url: str, data: Path, *, probe: bool, engines: int | None) -> None:
     main = asyncio.current_task()
     assert main is not None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, main.cancel)
     with Store(data) as store:
-        known = Knowledge(store)
+        known = Knowledge(store, engines)
         try:
             await known.open()
             if probe:

@@ -1,4 +1,8 @@
-:- module(engine, [perform/2]).
+:- module(engine,
+          [ perform/2,                  % +Request, -Reply
+            produce/2,                  % +Request, -Reply
+            interrupt/1                 % +Signal
+          ]).
 
 /** <module> What an engine process can be asked to do
 
@@ -26,6 +30,8 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
+%   | load(Name, Rows)                         | done(Number): rows of a fact, with keys it has not |
+%   | nothing                                  | done(0)                                          |
 
 perform(Request, Reply) :-
     catch(reply(Request, Reply), Error, problem(Error, Reply)),
@@ -41,6 +47,10 @@ reply(vocabulary, vocabulary(Declarations)) :-
 reply(write(Changes), written(Number)) :-
     forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts)),
     length(Changes, Number).
+reply(nothing, done(0)).
+reply(load(Name, Rows), done(Number)) :-
+    forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
+    length(Rows, Number).
 reply(solve(Text, Params, Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)) :-
     solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)).
 reply(rows(Name, Arguments, Limit, Offset), rows(Rows, More)) :-
@@ -62,6 +72,24 @@ reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
     costs:tree_costs(Cores, Send, Receive, Source).
 
 field_json(Name-Type, [Name, Type]).
+
+%!  produce(+Request, -Reply) is nondet.
+%
+%   Requests that have many replies. `stream(Text, Params, Limit, Seconds, Inferences, Size)` gives batch(Names, Rows) with Size
+%   rows each, but the last, as they are found; it may end in problem(Kind, Detail, Line, Column).
+
+produce(stream(Text, Params, Limit, Seconds, Inferences, Size), Reply) :-
+    catch(batches(Text, Params, limits(Limit, 0, Seconds, Inferences), Size, Reply), Error, problem(Error, Reply)).
+
+batches(Text, Params, Limits, Size, batch(Names, Rows)) :-
+    batch(Text, Params, Limits, Size, Names, Rows).
+
+%!  interrupt(+Signal) is det.
+%
+%   Give up the goal that runs: nobody waits for its answer any more.
+
+interrupt(_) :-
+    throw(engine(interrupted)).
 
 %   One transaction: the patterns go, then the facts come.
 

@@ -1,5 +1,6 @@
 :- module(goals,
           [ solve/4,                    % +Text, +Params, +Limits, -Answers
+            batch/6,                    % +Text, +Params, +Limits, +Size, -Names, -Rows
             page/4                      % +All, +Limit, -Rows, -More
           ]).
 
@@ -46,6 +47,31 @@ solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, R
             page(All, Limit, Rows, More),
             number_variables(Rows)
         )).
+
+%!  batch(+Text, +Params, +Limits, +Size, -Names, -Rows) is nondet.
+%
+%   Rows are the next Size solutions of the goal; the last rows may be fewer, or none. Time and inferences are those of all of them, and
+%   include the time in which nobody took what was found.
+%
+%   @throws as solve/4
+
+batch(Text, Params, limits(Limit, Offset, Seconds, Inferences), Size, Names, Rows) :-
+    setup_call_cleanup(
+        alarm(Seconds, throw(time_limit_exceeded), Alarm, [remove(false)]),
+        (   read_goal(Text, Goal, Bindings),
+            bind(Params, Bindings, Free),
+            permitted(Goal),
+            maplist([Name=Variable, Name, Variable]>>true, Free, Names, Row),
+            call_with_inference_limit(
+                findnsols(Size, Copy, limit(Limit, offset(Offset, ( query:Goal, answer(Row, Copy) ))), Rows),
+                Inferences, Outcome),
+            (   Outcome == inference_limit_exceeded
+            ->  throw(engine(inferences))
+            ;   true
+            ),
+            number_variables(Rows)
+        ),
+        remove_alarm(Alarm)).
 
 %   A row is copied without its constraints: with them, every row would bring a network of propagators.
 

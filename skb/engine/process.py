@@ -1,19 +1,16 @@
-"""An engine process, from the service's side: started, asked, killed and replaced.
-
-One request at a time goes to an engine; others wait for their turn. An engine that does not answer by its deadline is killed. Whoever
-asks next gets a new one, which has been told all facts before.
-"""
+"""One engine process, from the service's side: asked, told, interrupted, killed."""
 
 import asyncio
 import os
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
+from skb.engine.channel import Channel, Gone, Reply
 from skb.errors import (
     EngineFailed,
     GoalError,
@@ -21,141 +18,115 @@ from skb.errors import (
     InvalidRequest,
     LimitExceeded,
     ServiceError,
-    StartFailed,
     SyntaxProblem,
 )
 
-START_SECONDS = 30.0
 GRACE_SECONDS = 1.0
-"""What an engine may need to notice by itself that a goal is over its time, before it is killed."""
+"""What an engine may need to notice by itself that a goal is over its time, or given up, before it is killed."""
 
+INTERRUPT = signal.SIGUSR1
+"""What gives up the goal that an engine works on; `engine.pl` says how."""
 
-class Reply(Struct):
-    """What an engine answers: a term. Its arguments stay as the engine wrote them, since most go on to the client without a look."""
-
-    f: str
-    args: list[Raw]
-
-
-class _Gone(Exception):
-    """The engine's process has ended."""
+_NOTHING = b'"nothing"'
 
 
 class Engine:
-    """The engine of one machine."""
+    """An engine process. One request at a time is somebody's; writes are told in between."""
 
-    def __init__(self, refill: Callable[["Engine"], Awaitable[None]]) -> None:
-        self._refill = refill
-        self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self.restarts = -1
-        """How many times the engine was replaced."""
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for the turn, and have the engine running and filled. Nobody else is served until it is given back."""
-        async with self._turn:
-            if self._ended():
-                await self.kill()
-                await self._start()
-            yield
-
-    def _ended(self) -> bool:
-        """Whether there is no engine, or none any more: the next request should not be the one to find out."""
-        process, reader = self._process, self._reader
-        return process is None or process.returncode is not None or reader is None or reader.at_eof()
+    def __init__(self, pid: int, channel: Channel, revision: int) -> None:
+        self.pid = pid
+        self.revision = revision
+        """Of what it has been told: what is asked from now on is answered by that."""
+        self.stale = False
+        """It should not be asked any more."""
+        self._channel = channel
+        self._disturbed: asyncio.Future[Any] | None = None
 
     @property
-    def busy(self) -> bool:
-        """Whether it is somebody's turn, so that others would have to wait."""
-        return self._turn.locked()
+    def usable(self) -> bool:
+        """Whether it can be asked."""
+        return not self.stale and self._channel.open
 
-    async def ask(self, request: object, *, seconds: float = 30.0) -> list[Raw]:
-        """Have the engine perform a request. Whoever has the turn calls this.
+    @property
+    def disturbed(self) -> bool:
+        """Whether it works on something that nobody waits for any more; `settle` ends that."""
+        return self._disturbed is not None
 
-        Raises a ServiceError for every problem that it answers with, or has.
-        """
-        frame = encode(request)
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the process has closed its end."""
+        return self._channel.lost
+
+    def tell(self, frame: bytes, revision: int) -> asyncio.Future[Reply]:
+        """Have it apply a write before whatever it is asked next. Nobody needs to wait for that."""
+        self.revision = revision
+        return self._channel.ask(frame)
+
+    async def ask(self, request: bytes, *, seconds: float = 30.0) -> list[Raw]:
+        """Have it perform a request. Raises a ServiceError for every problem that it answers with, or has."""
+        return await self._hear(self._channel.ask(request), seconds)
+
+    async def hear(self, *, seconds: float) -> list[Raw]:
+        """Have its reply to a request that was sent another way. Raises as `ask` does."""
+        return await self._hear(self._channel.expect(), seconds)
+
+    async def _hear(self, reply: asyncio.Future[Reply], seconds: float) -> list[Raw]:
+        late = asyncio.get_running_loop().call_later(seconds + GRACE_SECONDS, self.kill)
         try:
-            reply = await asyncio.wait_for(self._exchange(frame), seconds + GRACE_SECONDS)
-        except TimeoutError:
-            await self.kill()
-            raise LimitExceeded(
-                f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
-            ) from None
-        except _Gone:
-            await self.kill()
-            raise EngineFailed(
-                "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
-                "ask again"
-            ) from None
+            return unpack(await reply)
+        except Gone:
+            raise self._gone(late, seconds) from None
         except asyncio.CancelledError:
-            await self.kill()  # a reply that nobody waits for would be taken for the next one's
+            self._disturbed = reply
             raise
-        return unpack(reply)
+        finally:
+            late.cancel()
 
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # whatever lies in the current directory is no module of ours
-                "-m",
-                "skb.engine.worker",
-                str(theirs.fileno()),
-                str(os.getpid()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
+    async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[list[Raw]]:
+        """Have it perform a request with many answers; gives the arguments of each. Raises as `ask` does."""
+        stream = self._channel.stream(request)
+        late = asyncio.get_running_loop().call_later(seconds + GRACE_SECONDS, self.kill)
+        try:
+            async for reply in stream.replies():
+                yield unpack(reply)
+        except Gone:
+            raise self._gone(late, seconds) from None
+        finally:
+            late.cancel()
+            if not stream.ended.done():
+                self._disturbed = stream.ended
+                stream.drop()
+
+    def _gone(self, late: asyncio.TimerHandle, seconds: float) -> ServiceError:
+        if late.when() <= asyncio.get_running_loop().time():
+            return LimitExceeded(
+                f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
             )
-        try:
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-            greeting = await asyncio.wait_for(self._receive(), START_SECONDS)
-            if greeting.f != "ready":
-                raise StartFailed(msgspec.json.decode(greeting.args[0]))
-            await self._refill(self)
-        except (TimeoutError, _Gone):
-            await self.kill()
-            raise StartFailed(
-                f"the engine process did not come up within {START_SECONDS:g} s; its last words are on standard error"
-            ) from None
-        except BaseException:
-            await self.kill()  # whoever comes next must not find one that is half full
-            raise
-        self.restarts += 1
+        return EngineFailed(
+            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
+            "ask again"
+        )
 
-    async def _exchange(self, request: bytes) -> Reply:
-        assert self._writer is not None
-        self._writer.write(len(request).to_bytes(4, "little") + request)
-        with suppress(ConnectionError):
-            await self._writer.drain()
-        return await self._receive()
+    async def settle(self) -> None:
+        """End what nobody waits for, so that the engine can be asked again; kill it if it does not listen."""
+        disturbed, self._disturbed = self._disturbed, None
+        if disturbed is None or not self._channel.open:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, INTERRUPT)
+        # The interrupt may come after the answer: then it hits this request, and not the next one's.
+        nothing = self._channel.ask(_NOTHING)
+        done, _ = await asyncio.wait({nothing}, timeout=GRACE_SECONDS)
+        if not done:
+            self.kill()
 
-    async def _receive(self) -> Reply:
-        assert self._reader is not None
-        try:
-            length = int.from_bytes(await self._reader.readexactly(4), "little")
-            return msgspec.json.decode(await self._reader.readexactly(length), type=Reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise _Gone from None
-
-    async def kill(self) -> None:
-        """End the process, for whoever has the turn. The next turn gets a new one."""
-        process, self._process = self._process, None
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def close(self) -> None:
+    def kill(self) -> None:
         """End the process."""
-        async with self._turn:
-            await self.kill()
+        self.stale = True
+        if self._channel.open:  # else it has ended, and its number may be another's
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._channel.close()
 
 
 def encode(request: object) -> bytes:

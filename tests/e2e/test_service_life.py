@@ -90,7 +90,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> Non
 def test_a_log_that_is_none_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "local.sqlite").write_bytes(b"not a database, " * 1000)
     message = only_message(failing("--no-probe", "--port", "0", "--data", str(tmp_path)))
-    assert "local.sqlite cannot be opened" in message
+    assert "local.sqlite cannot be read" in message
 
 
 def test_missing_prolog_is_one_message_with_the_remedy(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from service_process import Service, cpu_seconds, failing, until
 
 from skb.client import Client
-from skb.store import Store
+from skb.store.log import Store
 
 CORES = [{"name": "core", "args": [core, core, 1]} for core in range(3)]
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from skb.engine.process import Engine
+from skb.engine.pool import Pool
+from skb.engine.process import encode
 from skb.errors import GoalError, InvalidRequest
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -31,24 +32,25 @@ Solve = Callable[..., Any]
 def solve() -> Iterator[Solve]:
     """Solve a goal in one engine: gives the values of its variables in its only solution."""
 
-    async def empty(_: Engine) -> None:
+    async def empty(_: Pool) -> int:
         """There are no facts."""
+        return 0
 
-    engine = Engine(empty)
+    pool = Pool(empty, 1)
 
     async def ask(goal: str, **params: Any) -> dict[str, Any]:
         request = {
             "f": "solve",
             "args": [{"string": goal}, [list(param) for param in params.items()], 10, 0, 10.0, 10**9],
         }
-        async with engine.turn():
-            names, rows, _, _ = [msgspec.json.decode(argument) for argument in await engine.ask(request)]
+        async with pool.engine() as engine:
+            names, rows, _, _ = [msgspec.json.decode(argument) for argument in await engine.ask(encode(request))]
         (row,) = rows
         return dict(zip(names, row, strict=True))
 
     with asyncio.Runner() as runner:
         yield lambda goal, **params: runner.run(ask(goal, **params))
-        runner.run(engine.close())
+        runner.run(pool.close())
 
 
 @settings(max_examples=150, deadline=None)
