@@ -23,8 +23,8 @@ from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
 REFILL_BATCH = 5000
 """Facts after which a message to a new template is long enough."""
 
-COMPACT_BYTES = 32 * 1024 * 1024
-"""Of the log, from which all of it becomes a snapshot."""
+COMPACT_BYTES = 8 * 1024 * 1024
+"""Of the log, from which all of it becomes a snapshot, unless the one there is has twice as many: making it costs as it is large."""
 
 STREAM_ROWS = 500
 """Solutions in one message of a stream."""
@@ -181,7 +181,7 @@ class Knowledge:
     def _foldable(self) -> int:
         """Give the revision up to which the log should become a snapshot, 0 if it is short enough."""
         store = self._store
-        if store.log_bytes > COMPACT_BYTES:
+        if store.log_bytes > max(COMPACT_BYTES, store.snapshot_bytes // 2):
             return store.revision
         return store.revision - KEEP_REVISIONS if store.revision - store.base > 2 * KEEP_REVISIONS else 0
 

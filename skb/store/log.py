@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS base (revision INTEGER NOT NULL) STRICT;
 """
 
 _LOG_BYTES = "SELECT coalesce(sum(length(retracts) + length(asserts)), 0) FROM log"
+_SNAPSHOT_BYTES = "SELECT coalesce(sum(length(rows)), 0) FROM snapshot WHERE revision = ?"
 
 
 class Part(NamedTuple):
@@ -75,8 +76,10 @@ class Store:
             """The revision that the snapshot holds; later ones are in the log."""
             (latest,) = self._database.execute("SELECT coalesce(max(revision), 0) FROM log").fetchone()
             self.revision: int = max(latest, self.base)
-            (self.log_bytes,) = self._database.execute(_LOG_BYTES).fetchone()
+            self.log_bytes: int
             """Of the transactions after the snapshot."""
+            self.snapshot_bytes: int
+            self._weigh()
         except sqlite3.Error as error:
             os.close(self._lock)
             raise _unreadable(self.path, error) from error
@@ -163,7 +166,11 @@ class Store:
     def rebase(self) -> None:
         """Take note that a snapshot was put in place of old transactions."""
         self.base = base_revision(self._database)
+        self._weigh()
+
+    def _weigh(self) -> None:
         (self.log_bytes,) = self._database.execute(_LOG_BYTES).fetchone()
+        (self.snapshot_bytes,) = self._database.execute(_SNAPSHOT_BYTES, (self.base,)).fetchone()
 
     def close(self) -> None:
         """Close the log and let others have the folder."""
