@@ -283,7 +283,6 @@ class Knowledge:
             [[name, value] for name, value in params.items()],
             limit,
             offset,
-            seconds,
             inferences,
         )
         (names, rows, more, used), revision = await self._read(request, seconds=seconds)
@@ -296,7 +295,7 @@ class Knowledge:
         """Solve a goal; gives its solutions some at a time, as they are found. Raises as `query` does."""
         seconds = timeout_ms / 1000
         pairs = [[name, value] for name, value in params.items()]
-        frame = encode(_call("stream", {"string": goal}, pairs, limit, seconds, inferences, STREAM_ROWS))
+        frame = encode(_call("stream", {"string": goal}, pairs, limit, inferences, STREAM_ROWS))
         async with self._pool.engine() as engine:
             revision = engine.revision
             async for arguments in engine.stream(frame, seconds=seconds):

@@ -2,10 +2,10 @@
 
 import asyncio
 import html
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Depends, FastAPI, Query, Request
@@ -13,12 +13,11 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from skb import topology as picture
 from skb.api import models, problems
+from skb.api.connection import while_connected
 from skb.api.limits import BodyLimit, LoopbackOnly
-from skb.errors import ClientGone, EngineFailed, InvalidRequest
+from skb.errors import InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
-
-Answer = TypeVar("Answer")
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
@@ -60,28 +59,6 @@ def make_app(knowledge: Knowledge) -> FastAPI:
     problems.install(app)
     _routes(app)
     return app
-
-
-async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Do the work, and give it up when the client is gone, since others wait, or when the service ends."""
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_gone(request))
-    ending = asyncio.create_task(request.app.state.ending.wait())
-    tasks = (working, leaving, ending)
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGone if leaving.done() else EngineFailed("the service is ending; this was given up")
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def knowledge_of(request: Request) -> Knowledge:

@@ -26,7 +26,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %
 %   | vocabulary                               | vocabulary(Declarations)                         |
 %   | write(Changes)                           | written(Number): pairs of retracts and asserts   |
-%   | solve(Text, Params, Limit, Offset, S, I) | answers(Names, Rows, More, Inferences)           |
+%   | solve(Text, Params, Limit, Offset, Infs)  | answers(Names, Rows, More, Inferences)           |
 %   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
@@ -51,8 +51,8 @@ reply(nothing, done(0)).
 reply(load(Name, Rows), done(Number)) :-
     forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
     length(Rows, Number).
-reply(solve(Text, Params, Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)) :-
-    solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)).
+reply(solve(Text, Params, Limit, Offset, Inferences), answers(Names, Rows, More, Used)) :-
+    solve(Text, Params, limits(Limit, Offset, Inferences), answers(Names, Rows, More, Used)).
 reply(rows(Name, Arguments, Limit, Offset), rows(Rows, More)) :-
     Head =.. [Name|Arguments],
     Wanted is Limit + 1,
@@ -75,11 +75,11 @@ field_json(Name-Type, [Name, Type]).
 
 %!  produce(+Request, -Reply) is nondet.
 %
-%   Requests that have many replies. `stream(Text, Params, Limit, Seconds, Inferences, Size)` gives batch(Names, Rows) with Size
+%   Requests that have many replies. `stream(Text, Params, Limit, Inferences, Size)` gives batch(Names, Rows) with Size
 %   rows each, but the last, as they are found; it may end in problem(Kind, Detail, Line, Column).
 
-produce(stream(Text, Params, Limit, Seconds, Inferences, Size), Reply) :-
-    catch(batches(Text, Params, limits(Limit, 0, Seconds, Inferences), Size, Reply), Error, problem(Error, Reply)).
+produce(stream(Text, Params, Limit, Inferences, Size), Reply) :-
+    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Reply), Error, problem(Error, Reply)).
 
 batches(Text, Params, Limits, Size, batch(Names, Rows)) :-
     batch(Text, Params, Limits, Size, Names, Rows).

@@ -1,6 +1,7 @@
 :- module(goals,
           [ solve/4,                    % +Text, +Params, +Limits, -Answers
             batch/6,                    % +Text, +Params, +Limits, +Size, -Names, -Rows
+            forget/0,
             page/4                      % +All, +Limit, -Rows, -More
           ]).
 
@@ -13,65 +14,101 @@ change what a goal does.
 :- use_module(library(apply)).
 :- use_module(library(lists)).
 :- use_module(library(solution_sequences)).
-:- use_module(library(time)).
-:- use_module(library(yall)).
 :- use_module(permission).
 
 %!  solve(+Text, +Params, +Limits, -Answers) is det.
 %
 %   Answers is answers(Names, Rows, More, Inferences): a row for each solution, with a value for each name of a variable of the goal;
 %   More says whether there are more rows than the limit. Params are lists of a name and a value. Limits are limits(Rows, Offset,
-%   Seconds, Inferences).
+%   Inferences). Time is the business of whoever asked, who interrupts a goal that takes too much: an alarm of our own would cost more
+%   than most goals.
 %
 %   A variable in an answer is bound to '$encoded variable'(Number), which the encoder knows. Constraints on it are not told.
 %
 %   @throws engine(What) for what this module finds wrong, and whatever reading, checking and running throw; see problems.pl
 
-solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)) :-
-    call_with_time_limit(Seconds,
-        (   read_goal(Text, Goal, Bindings),
-            bind(Params, Bindings, Free),
-            permitted(Goal),
-            maplist([Name=Variable, Name, Variable]>>true, Free, Names, Row),
-            Wanted is Limit + 1,
-            statistics(inferences, Before),
-            call_with_inference_limit(
-                findall(Copy, limit(Wanted, offset(Offset, ( query:Goal, answer(Row, Copy) ))), All),
-                Inferences, Outcome),
-            statistics(inferences, After),
-            Used is After - Before,
-            (   Outcome == inference_limit_exceeded
-            ->  throw(engine(inferences))
-            ;   true
-            ),
-            page(All, Limit, Rows, More),
-            number_variables(Rows)
-        )).
+solve(Text, Params, limits(Limit, Offset, Inferences), answers(Names, Rows, More, Used)) :-
+    prepared(Text, Params, Goal, Names, Row),
+    Wanted is Limit + 1,
+    statistics(inferences, Before),
+    call_with_inference_limit(
+        findall(Copy, limit(Wanted, offset(Offset, ( query:Goal, answer(Row, Copy) ))), All),
+        Inferences, Outcome),
+    statistics(inferences, After),
+    Used is After - Before,
+    in_limit(Outcome),
+    page(All, Limit, Rows, More),
+    number_variables(Rows).
 
 %!  batch(+Text, +Params, +Limits, +Size, -Names, -Rows) is nondet.
 %
-%   Rows are the next Size solutions of the goal; the last rows may be fewer, or none. Time and inferences are those of all of them, and
-%   include the time in which nobody took what was found.
+%   Rows are the next Size solutions of the goal; the last rows may be fewer, or none. Inferences are those of all of them.
 %
 %   @throws as solve/4
 
-batch(Text, Params, limits(Limit, Offset, Seconds, Inferences), Size, Names, Rows) :-
-    setup_call_cleanup(
-        alarm(Seconds, throw(time_limit_exceeded), Alarm, [remove(false)]),
-        (   read_goal(Text, Goal, Bindings),
-            bind(Params, Bindings, Free),
-            permitted(Goal),
-            maplist([Name=Variable, Name, Variable]>>true, Free, Names, Row),
-            call_with_inference_limit(
-                findnsols(Size, Copy, limit(Limit, offset(Offset, ( query:Goal, answer(Row, Copy) ))), Rows),
-                Inferences, Outcome),
-            (   Outcome == inference_limit_exceeded
-            ->  throw(engine(inferences))
-            ;   true
-            ),
-            number_variables(Rows)
+batch(Text, Params, limits(Limit, Offset, Inferences), Size, Names, Rows) :-
+    prepared(Text, Params, Goal, Names, Row),
+    call_with_inference_limit(
+        findnsols(Size, Copy, limit(Limit, offset(Offset, ( query:Goal, answer(Row, Copy) ))), Rows),
+        Inferences, Outcome),
+    in_limit(Outcome),
+    number_variables(Rows).
+
+in_limit(Outcome) :-
+    (   Outcome == inference_limit_exceeded
+    ->  throw(engine(inferences))
+    ;   true
+    ).
+
+%   prepared(+Text, +Params, -Goal, -Names, -Row): Goal is read, bound and permitted; Names and Row are its free variables.
+%
+%   Reading and checking cost more than most goals, and the same text comes again and again. A goal that is permitted with none of its
+%   variables bound is so whatever they are bound to, since what it calls is then in sight: such goals are kept. Others (a goal that
+%   calls a parameter) are checked each time, bound.
+
+:- dynamic kept/3, kept_count/1.
+
+kept_count(0).
+
+most_kept(500).
+longest_kept(2000).
+
+prepared(Text, Params, Goal, Names, Row) :-
+    (   kept(Text, Goal, Bindings)
+    ->  bind(Params, Bindings, Free)
+    ;   read_goal(Text, Goal, Bindings),
+        (   catch(permitted(Goal), _, fail)
+        ->  keep(Text, Goal, Bindings),
+            bind(Params, Bindings, Free)
+        ;   bind(Params, Bindings, Free),
+            permitted(Goal)
+        )
+    ),
+    names(Free, Names, Row).
+
+names([], [], []).
+names([Name=Variable|Free], [Name|Names], [Variable|Row]) :-
+    names(Free, Names, Row).
+
+keep(Text, Goal, Bindings) :-
+    (   ( string_length(Text, Length), longest_kept(Longest), Length > Longest ; \+ acyclic_term(Goal) )
+    ->  true
+    ;   retract(kept_count(Count)),
+        (   most_kept(Count)
+        ->  forget,
+            Next = 1
+        ;   Next is Count + 1
         ),
-        remove_alarm(Alarm)).
+        assertz(kept_count(Next)),
+        assertz(kept(Text, Goal, Bindings))
+    ).
+
+%!  forget is det.
+%
+%   Keep no goals: what they call has changed.
+
+forget :-
+    retractall(kept(_, _, _)).
 
 %   A row is copied without its constraints: with them, every row would bring a network of propagators.
 

@@ -34,8 +34,7 @@ explain(engine(param(Name)), param, Detail, 0, 0) :-
     format(string(Detail), "the goal has no variable ~w; params name variables of the goal", [Name]).
 explain(engine(cyclic), error, "an answer is a cyclic term, which cannot be written", 0, 0).
 explain(engine(inferences), inferences, "the goal used up its inferences", 0, 0).
-explain(engine(interrupted), failed, "the goal was given up", 0, 0).
-explain(time_limit_exceeded, time, "the goal did not end in time", 0, 0).
+explain(engine(interrupted), time, "the goal did not end in time", 0, 0).
 explain('$aborted', error, "the goal was aborted", 0, 0).
 explain(error(resource_error(What), _), memory, Detail, 0, 0) :-
     abridged(What, Short),

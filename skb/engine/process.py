@@ -71,41 +71,37 @@ class Engine:
         return await self._hear(self._channel.expect(), seconds)
 
     async def _hear(self, reply: asyncio.Future[Reply], seconds: float) -> list[Raw]:
-        late = asyncio.get_running_loop().call_later(seconds + GRACE_SECONDS, self.kill)
+        clock = _Clock(self, reply, seconds)
         try:
             return unpack(await reply)
         except Gone:
-            raise self._gone(late, seconds) from None
+            raise clock.gone() from None
         except asyncio.CancelledError:
             self._disturbed = reply
             raise
         finally:
-            late.cancel()
+            clock.stop()
 
     async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[list[Raw]]:
         """Have it perform a request with many answers; gives the arguments of each. Raises as `ask` does."""
         stream = self._channel.stream(request)
-        late = asyncio.get_running_loop().call_later(seconds + GRACE_SECONDS, self.kill)
+        clock = _Clock(self, stream.ended, seconds)
         try:
             async for reply in stream.replies():
                 yield unpack(reply)
         except Gone:
-            raise self._gone(late, seconds) from None
+            raise clock.gone() from None
         finally:
-            late.cancel()
+            clock.stop()
             if not stream.ended.done():
                 self._disturbed = stream.ended
                 stream.drop()
 
-    def _gone(self, late: asyncio.TimerHandle, seconds: float) -> ServiceError:
-        if late.when() <= asyncio.get_running_loop().time():
-            return LimitExceeded(
-                f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
-            )
-        return EngineFailed(
-            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
-            "ask again"
-        )
+    def interrupt(self, working: asyncio.Future[Any]) -> None:
+        """Have it give up what it works on. The signal may come late, so `settle` follows."""
+        self._disturbed = working
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, INTERRUPT)
 
     async def settle(self) -> None:
         """End what nobody waits for, so that the engine can be asked again; kill it if it does not listen."""
@@ -127,6 +123,40 @@ class Engine:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             self._channel.close()
+
+
+class _Clock:
+    """The time that a request may take: when it is over the engine is interrupted, and killed if it does not listen."""
+
+    def __init__(self, engine: Engine, working: asyncio.Future[Any], seconds: float) -> None:
+        self._engine = engine
+        self._working = working
+        self._seconds = seconds
+        self._killed = False
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, self._interrupt)
+
+    def _interrupt(self) -> None:
+        self._engine.interrupt(self._working)
+        self._timer = self._loop.call_later(GRACE_SECONDS, self._kill)
+
+    def _kill(self) -> None:
+        self._killed = True
+        self._engine.kill()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def gone(self) -> ServiceError:
+        """Say why the engine is gone."""
+        if self._killed:
+            return LimitExceeded(
+                f"the goal did not end within {self._seconds:g} s, nor when told to; its engine was replaced"
+            )
+        return EngineFailed(
+            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
+            "ask again"
+        )
 
 
 def encode(request: object) -> bytes:

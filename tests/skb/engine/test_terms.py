@@ -41,7 +41,7 @@ def solve() -> Iterator[Solve]:
     async def ask(goal: str, **params: Any) -> dict[str, Any]:
         request = {
             "f": "solve",
-            "args": [{"string": goal}, [list(param) for param in params.items()], 10, 0, 10.0, 10**9],
+            "args": [{"string": goal}, [list(param) for param in params.items()], 10, 0, 10**9],
         }
         async with pool.engine() as engine:
             names, rows, _, _ = [msgspec.json.decode(argument) for argument in await engine.ask(encode(request))]
