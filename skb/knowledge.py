@@ -220,9 +220,12 @@ class Knowledge:
     async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
         """Ask an engine; give its reply and the revision that it saw."""
         frame = encode(request)
-        async with self._pool.engine() as engine:
-            revision = engine.revision
+        engine = await self._pool.borrow()
+        revision = engine.revision
+        try:
             return await engine.ask(frame, seconds=seconds), revision
+        finally:
+            self._pool.give_back(engine)
 
     async def changes(self, since: int) -> AsyncIterator[Transaction | None]:
         """Give every transaction after a revision, as they come; None when there are no more for now, before waiting for others.

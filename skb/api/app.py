@@ -15,6 +15,7 @@ from skb import topology as picture
 from skb.api import models, problems
 from skb.api.connection import while_connected
 from skb.api.limits import BodyLimit, LoopbackOnly
+from skb.api.quick import QuickQuery
 from skb.errors import InvalidRequest
 from skb.knowledge import Knowledge
 from skb.reasoning import Reasoner
@@ -54,6 +55,7 @@ def make_app(knowledge: Knowledge) -> FastAPI:
         redoc_url=None,
     )
     app.state.ending = asyncio.Event()  # set by whoever ends the service, when work has had its time to finish
+    app.add_middleware(QuickQuery, knowledge_of=knowledge_of, inferences=INFERENCES)
     app.add_middleware(BodyLimit, most=MOST_BODY)
     app.add_middleware(LoopbackOnly)
     problems.install(app)

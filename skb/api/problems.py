@@ -26,6 +26,11 @@ def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JS
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
+def of_service_error(error: ServiceError) -> JSONResponse:
+    """Give the response for an error of the service's own."""
+    return problem(error.type, error.status, error.title, error.detail, **error.more)
+
+
 class TooLarge(HTTPException):
     """A body goes on past the limit. An HTTPException, since FastAPI takes others for bodies that cannot be parsed."""
 
@@ -51,7 +56,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ServiceError)
     async def service_error(_: Request, error: ServiceError) -> JSONResponse:
-        return problem(error.type, error.status, error.title, error.detail, **error.more)
+        return of_service_error(error)
 
     @app.exception_handler(TooLarge)
     async def over_the_limit(_: Request, error: TooLarge) -> JSONResponse:

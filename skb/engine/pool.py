@@ -62,13 +62,14 @@ class Pool:
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[Engine]:
         """Borrow an engine."""
-        engine = await self._acquire()
+        engine = await self.borrow()
         try:
             yield engine
         finally:
-            self._release(engine)
+            self.give_back(engine)
 
-    async def _acquire(self) -> Engine:
+    async def borrow(self) -> Engine:
+        """Wait for an engine to be free; whoever has it gives it back, whatever happens."""
         while True:
             while self._idle:
                 engine = self._idle.pop()
@@ -91,7 +92,8 @@ class Pool:
                     self._wake()
                 raise
 
-    def _release(self, engine: Engine) -> None:
+    def give_back(self, engine: Engine) -> None:
+        """Let others have an engine that was borrowed."""
         if engine.disturbed and engine.usable:
             task = asyncio.create_task(self._settle(engine))
             self._settling.add(task)
@@ -105,7 +107,7 @@ class Pool:
 
     async def _settle(self, engine: Engine) -> None:
         await engine.settle()
-        self._release(engine)
+        self.give_back(engine)
 
     def _discard(self, engine: Engine) -> None:
         self._engines.discard(engine)
