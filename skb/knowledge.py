@@ -61,8 +61,7 @@ class Knowledge:
 
     async def open(self) -> None:
         """Start an engine and replay the log into it. Raises StartFailed."""
-        async with self._pool.engine():
-            pass
+        await self._pool.open()
 
     async def close(self) -> None:
         """End the engines. The log is the business of whoever opened it."""
@@ -219,13 +218,7 @@ class Knowledge:
 
     async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
         """Ask an engine; give its reply and the revision that it saw."""
-        frame = encode(request)
-        engine = await self._pool.borrow()
-        revision = engine.revision
-        try:
-            return await engine.ask(frame, seconds=seconds), revision
-        finally:
-            self._pool.give_back(engine)
+        return await self._pool.ask(encode(request), seconds=seconds)
 
     async def changes(self, since: int) -> AsyncIterator[Transaction | None]:
         """Give every transaction after a revision, as they come; None when there are no more for now, before waiting for others.
@@ -299,12 +292,10 @@ class Knowledge:
         seconds = timeout_ms / 1000
         pairs = [[name, value] for name, value in params.items()]
         frame = encode(_call("stream", {"string": goal}, pairs, limit, inferences, STREAM_ROWS))
-        async with self._pool.engine() as engine:
-            revision = engine.revision
-            async for arguments in engine.stream(frame, seconds=seconds):
-                if arguments:
-                    names, rows = arguments
-                    yield Rows(_objects(msgspec.json.decode(names), rows), True, revision)
+        async for arguments, revision in self._pool.stream(frame, seconds=seconds):
+            if arguments:
+                names, rows = arguments
+                yield Rows(_objects(msgspec.json.decode(names), rows), True, revision)
 
     async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
         """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""

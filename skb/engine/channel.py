@@ -1,13 +1,14 @@
 """Frames to and from one engine process: requests go out in order, replies come back in the same order.
 
-An `asyncio.Protocol` rather than streams: a question is one write and one callback, without a reader task in between. Requests may be
-sent before earlier ones are answered, which is how an engine is told of writes while it works on something.
+An `asyncio.Protocol` rather than streams: a question is one write and one callback, without a reader task in between. Requests are sent
+before earlier ones are answered, so that an engine that is asked a lot never sleeps between two of them: waking a process on another core
+costs more than most goals.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -27,68 +28,73 @@ class Reply(Struct):
 
 
 class Gone(Exception):
-    """The engine's process has ended."""
+    """The engine's process has ended. `working` says whether it was working on this."""
+
+    def __init__(self, *, working: bool) -> None:
+        super().__init__()
+        self.working = working
+
+
+class Asked(Protocol):
+    """A request that was sent."""
+
+    def receive(self, reply: Reply) -> bool:
+        """Take a reply; say whether it was the last."""
+
+    def fail(self, error: Exception) -> None:
+        """There will be no reply."""
 
 
 _decode_reply = msgspec.json.Decoder(Reply).decode
 
 
-class _One:
+class One:
     """A request with one reply."""
 
-    def __init__(self, future: asyncio.Future[Reply]) -> None:
-        self.future = future
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def receive(self, reply: Reply) -> bool:
-        """Take a reply; say whether it was the last."""
+        """Take the reply."""
         if not self.future.done():
             self.future.set_result(reply)
         return True
 
-    def fail(self) -> None:
+    def fail(self, error: Exception) -> None:
         """There will be no reply."""
         if not self.future.done():
-            self.future.set_exception(Gone())
+            self.future.set_exception(error)
             self.future.exception()  # whoever asked may be gone too
 
 
-class Stream:
+class Many:
     """A request with many replies, the last of which is no `batch`. The engine waits while nobody takes them."""
 
     def __init__(self, channel: "Channel") -> None:
         self._channel = channel
-        self._replies: deque[Reply | None] = deque()
+        self._replies: deque[Reply | Exception] = deque()
         self._arrived = asyncio.Event()
-        self._deaf = False
-        self.ended = asyncio.get_running_loop().create_future()
+        self.ended = False
 
     def receive(self, reply: Reply) -> bool:
         """Take a reply; say whether it was the last."""
-        last = reply.f != "batch"
-        if not self._deaf:
-            self._replies.append(reply)
-            self._arrived.set()
-            if len(self._replies) >= WAITING_FRAMES and not last:
-                self._channel.pause()
-        if last and not self.ended.done():
-            self.ended.set_result(None)
-        return last
-
-    def fail(self) -> None:
-        """There will be no more replies."""
-        self._replies.append(None)
+        self.ended = reply.f != "batch"
+        self._replies.append(reply)
         self._arrived.set()
-        if not self.ended.done():
-            self.ended.set_result(None)
+        if len(self._replies) >= WAITING_FRAMES and not self.ended:
+            self._channel.pause()
+        return self.ended
 
-    def drop(self) -> None:
-        """Let the engine come to its end without anybody listening."""
-        self._deaf = True
-        self._replies.clear()
-        self._channel.resume()
+    def fail(self, error: Exception) -> None:
+        """There will be no more replies."""
+        self.ended = True
+        self._replies.append(error)
+        self._arrived.set()
 
     async def replies(self) -> AsyncIterator[Reply]:
-        """Give the replies up to and with the last. Raises Gone."""
+        """Give the replies up to and with the last. Raises what `fail` was given."""
         while True:
             while not self._replies:
                 self._arrived.clear()
@@ -96,8 +102,8 @@ class Stream:
             reply = self._replies.popleft()
             if len(self._replies) < WAITING_FRAMES:
                 self._channel.resume()
-            if reply is None:
-                raise Gone
+            if isinstance(reply, Exception):
+                raise reply
             yield reply
             if reply.f != "batch":
                 return
@@ -109,9 +115,10 @@ class Channel(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._waiting: deque[_One | Stream] = deque()
         self._paused = False
-        self.lost = asyncio.get_running_loop().create_future()
+        self.asked: deque[Asked] = deque()
+        """Requests without their last reply, oldest first: the engine works on the first."""
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the other end has closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,16 +136,22 @@ class Channel(asyncio.Protocol):
                 break
             reply = _decode_reply(bytes(memoryview(buffer)[start + HEADER : end]))
             start = end
-            if self._waiting and self._waiting[0].receive(reply):
-                self._waiting.popleft()
+            if self.asked and self.asked[0].receive(reply):
+                self.asked.popleft()
+                self.answered()
         if start:
             del buffer[:start]
+
+    def answered(self) -> None:
+        """A request has had its last reply. For whoever owns the channel to replace."""
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Tell whoever waits (asyncio calls this)."""
         self._transport = None
-        while self._waiting:
-            self._waiting.popleft().fail()
+        working = True
+        while self.asked:
+            self.asked.popleft().fail(Gone(working=working))
+            working = False
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -147,33 +160,18 @@ class Channel(asyncio.Protocol):
         """Whether the other end is there, as far as is known."""
         return self._transport is not None
 
-    def ask(self, frame: bytes) -> asyncio.Future[Reply]:
-        """Send a request; its reply comes with the future, or Gone."""
-        waiting = _One(asyncio.get_running_loop().create_future())
-        self._send(frame, waiting)
-        return waiting.future
+    def send(self, frame: bytes, asked: Asked) -> None:
+        """Send a request."""
+        if self._transport is not None:
+            self._transport.write(len(frame).to_bytes(HEADER, "little") + frame)
+        self.expect(asked)
 
-    def expect(self) -> asyncio.Future[Reply]:
+    def expect(self, asked: Asked) -> None:
         """Expect the reply to a request that was sent another way, with nothing else under way."""
-        waiting = _One(asyncio.get_running_loop().create_future())
         if self._transport is None:
-            waiting.fail()
+            asked.fail(Gone(working=False))
         else:
-            self._waiting.append(waiting)
-        return waiting.future
-
-    def stream(self, frame: bytes) -> Stream:
-        """Send a request that has many replies."""
-        stream = Stream(self)
-        self._send(frame, stream)
-        return stream
-
-    def _send(self, frame: bytes, waiting: _One | Stream) -> None:
-        if self._transport is None:
-            waiting.fail()
-            return
-        self._waiting.append(waiting)
-        self._transport.write(len(frame).to_bytes(HEADER, "little") + frame)
+            self.asked.append(asked)
 
     def pause(self) -> None:
         """Read no more for now: what the engine writes fills the socket, and then the engine waits."""

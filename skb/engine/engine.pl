@@ -45,7 +45,7 @@ reply(vocabulary, vocabulary(Declarations)) :-
               option(doc(Doc), Options), option(key(Key), Options), option(source(Source), Options) ),
             Declarations).
 reply(write(Changes), written(Number)) :-
-    forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts)),
+    sig_atomic(forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts))),    % an interrupt is not for this
     length(Changes, Number).
 reply(nothing, done(0)).
 reply(load(Name, Rows), done(Number)) :-

@@ -4,6 +4,9 @@ The template never runs anybody's goal. It is told every write, and forked when 
 the number of facts, and shares their memory until it is written to. So an engine that ran away, crashed or was killed costs nobody but
 whoever asked it.
 
+A few engines answer everything that is quick, several requests under way in each. An engine that works on one for longer is left to it,
+out of the way of others, and another is forked in its place; so goals that do not end, as many as there may be, delay nobody.
+
 Replicas are kept in step by messages in one order: a write goes into the channel of each, and is applied there before whatever is asked
 later. A reply's revision is that of the last write before its request. After a large write replicas are forked anew instead.
 """
@@ -18,9 +21,10 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import msgspec
+from msgspec import Raw
 
-from skb.engine.channel import Channel, Gone, Reply
-from skb.engine.process import Engine, unpack
+from skb.engine.channel import Channel, Gone, One, Reply
+from skb.engine.process import Engine, Moved, unpack
 from skb.errors import EngineFailed, LimitExceeded, ServiceError, StartFailed
 
 START_SECONDS = 30.0
@@ -29,6 +33,15 @@ WRITE_SECONDS = 120.0
 
 LARGE_WRITE = 256 * 1024
 """Bytes of a write from which it is quicker to fork replicas anew than to tell each of them."""
+
+DEPTH = 16
+"""Requests under way in one engine."""
+
+MOST_SLOW = 64
+"""Engines that may be left to what they work on; when there are more, requests wait behind each other."""
+
+MOST_MOVES = 8
+"""How often one request may have to look for another engine."""
 
 _FORK = b'"fork"'
 
@@ -39,7 +52,7 @@ def default_size() -> int:
 
 
 class Pool:
-    """Engines to be borrowed, one request at a time each."""
+    """Engines to ask."""
 
     def __init__(self, fill: Callable[["Pool"], Awaitable[int]], size: int | None = None) -> None:
         """Take a function that tells a new template all facts, and gives the revision that they are of."""
@@ -49,34 +62,60 @@ class Pool:
         self._template: Engine | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._door: socket.socket | None = None
-        self._engines: set[Engine] = set()
-        self._idle: list[Engine] = []
+        self._quick: list[Engine] = []
+        self._slow: set[Engine] = set()
         self._starting = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._settling: set[asyncio.Task[None]] = set()
         self.restarts = 0
-        """How many engines were replaced, for whatever reason but a large write."""
+        """How many engines were replaced because they ended, or had to be ended."""
 
     # Asking
 
-    @asynccontextmanager
-    async def engine(self) -> AsyncIterator[Engine]:
-        """Borrow an engine."""
-        engine = await self.borrow()
-        try:
-            yield engine
-        finally:
-            self.give_back(engine)
+    async def open(self) -> None:
+        """Have an engine that can be asked."""
+        await self._choose()
 
-    async def borrow(self) -> Engine:
-        """Wait for an engine to be free; whoever has it gives it back, whatever happens."""
+    async def ask(self, request: bytes, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
+        """Have an engine perform a request that only reads; gives its reply, and the revision that it saw.
+
+        Raises a ServiceError for every problem that the engine answers with, or has.
+        """
+        for _ in range(MOST_MOVES):
+            engine = self._free() or await self._choose()
+            revision = engine.revision
+            try:
+                return await engine.ask(request, seconds=seconds), revision
+            except Moved:
+                continue
+        raise EngineFailed("engines ended again and again before they came to this; ask again")
+
+    async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[tuple[list[Raw], int]]:
+        """Have an engine perform a request with many answers; gives each, and the revision that it saw. Raises as `ask` does."""
+        for _ in range(MOST_MOVES):
+            engine = self._free() or await self._choose()
+            revision = engine.revision
+            try:
+                async for arguments in engine.stream(request, seconds=seconds):
+                    yield arguments, revision
+            except Moved:  # comes before the first answer only
+                continue
+            else:
+                return
+        raise EngineFailed("engines ended again and again before they came to this; ask again")
+
+    def _free(self) -> Engine | None:
+        """Give an engine with nothing to do, or, when there may be no more engines, the one with the least."""
+        best = None
+        for engine in self._quick:
+            if engine.usable and (best is None or engine.load < best.load):
+                best = engine
+        if best is None or (best.load and len(self._quick) + self._starting < self.size):
+            return None
+        return best if best.load < DEPTH else None
+
+    async def _choose(self) -> Engine:
         while True:
-            while self._idle:
-                engine = self._idle.pop()
-                if engine.usable:
-                    return engine
-                self._discard(engine)
-            if len(self._engines) + self._starting < self.size:
+            if len(self._quick) + self._starting < self.size:
                 self._starting += 1
                 try:
                     return await self._fork()
@@ -91,27 +130,10 @@ class Pool:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
-
-    def give_back(self, engine: Engine) -> None:
-        """Let others have an engine that was borrowed."""
-        if engine.disturbed and engine.usable:
-            task = asyncio.create_task(self._settle(engine))
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
-            return
-        if engine.usable:
-            self._idle.append(engine)
-        else:
-            self._discard(engine)
-        self._wake()
-
-    async def _settle(self, engine: Engine) -> None:
-        await engine.settle()
-        self.give_back(engine)
-
-    def _discard(self, engine: Engine) -> None:
-        self._engines.discard(engine)
-        engine.kill()
+            if engine := self._free():
+                if engine.load < DEPTH - 1:
+                    self._wake()
+                return engine
 
     def _wake(self) -> None:
         while self._waiters:
@@ -120,20 +142,41 @@ class Pool:
                 waiter.set_result(None)
                 return
 
+    def _make_way(self, engine: Engine) -> None:
+        """An engine works on something for long: leave it to that."""
+        if len(self._slow) < MOST_SLOW and engine in self._quick:
+            self._quick.remove(engine)
+            self._slow.add(engine)
+            engine.leave_to_it()
+            self._wake()
+
+    def _lost(self, engine: Engine, _lost: object) -> None:
+        """An engine has ended."""
+        if engine in self._quick or (engine in self._slow and not engine.stale):
+            self.restarts += 1
+        self._discard(engine)
+        self._wake()
+
+    def _discard(self, engine: Engine) -> None:
+        if engine in self._quick:
+            self._quick.remove(engine)
+        self._slow.discard(engine)
+        engine.kill()
+
     @property
     def busy(self) -> bool:
         """Whether a question would have to wait."""
-        return not self._idle and len(self._engines) + self._starting >= self.size
+        return len(self._quick) + self._starting >= self.size and all(engine.load for engine in self._quick)
 
     @property
     def waiting(self) -> int:
-        """How many questions wait for an engine."""
-        return len(self._waiters)
+        """How many requests wait for an engine, or behind another request."""
+        return len(self._waiters) + sum(max(engine.load - 1, 0) for engine in self._quick)
 
     @property
-    def engines(self) -> int:
-        """How many engines there are."""
-        return len(self._engines)
+    def engines(self) -> list[Engine]:
+        """All engines that are there."""
+        return [*self._quick, *self._slow]
 
     # Writing
 
@@ -148,22 +191,32 @@ class Pool:
         """Have every engine apply a write, whoever holds the order. If one cannot, it is replaced: the log has the write."""
         template = self._template
         assert template is not None
-        large = len(frame) > LARGE_WRITE
-        for engine in tuple(self._engines):
-            if large:
-                engine.stale = True  # whoever borrowed it gives it back first
-            else:
+        if len(frame) > LARGE_WRITE:
+            for engine in tuple(self._quick):
+                self._retire(engine)
+        else:
+            for engine in self._quick:
                 engine.tell(frame, revision).add_done_callback(partial(_check, engine))
-        if large:
-            for engine in self._idle:
-                self._discard(engine)
-            self._idle.clear()
-            self._wake()
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 unpack(await template.tell(frame, revision))
         except (Gone, TimeoutError, ServiceError):
             self._stop()
+
+    def _retire(self, engine: Engine) -> None:
+        """Ask an engine nothing more, and end it when it has answered what it was asked."""
+        engine.stale = True
+        self._quick.remove(engine)
+        if not engine.load:
+            engine.kill()
+            return
+        self._slow.add(engine)
+
+        def answered() -> None:
+            if not engine.load:
+                engine.kill()
+
+        engine.on_answer = answered
 
     async def load(self, frame: bytes) -> None:
         """Tell a new template some of its facts. Raises StartFailed."""
@@ -201,7 +254,9 @@ class Pool:
             channel = await _connect(ours)
             template = self._template = Engine(self._process.pid, channel, 0)
             async with asyncio.timeout(START_SECONDS):
-                greeting = await channel.ask(b'"greet"')
+                greeted = One()
+                channel.send(b'"greet"', greeted)
+                greeting = await greeted.future
             if greeting.f != "ready":
                 raise StartFailed(msgspec.json.decode(greeting.args[0]))
             template.revision = await self._fill(self)
@@ -232,25 +287,18 @@ class Pool:
             except BaseException:
                 ours.close()
                 raise
-            self._engines.add(engine)
-            engine.lost.add_done_callback(lambda _: self._lost(engine))
+            engine.on_slow = partial(self._make_way, engine)
+            engine.on_answer = self._wake
+            engine.lost.add_done_callback(partial(self._lost, engine))
+            self._quick.append(engine)
             return engine
-
-    def _lost(self, engine: Engine) -> None:
-        """Count an engine that ended; if it was idle, nobody else will notice."""
-        if engine in self._engines:
-            self.restarts += 1
-        if engine in self._idle:
-            self._idle.remove(engine)
-            self._discard(engine)
 
     def _stop(self) -> None:
         """End all engines. Whoever has one in hand learns from it."""
-        for engine in tuple(self._engines):
+        for engine in self.engines:
             engine.kill()
-        for engine in self._idle:
-            self._engines.discard(engine)
-        self._idle.clear()
+        self._quick.clear()
+        self._slow.clear()
         if self._template is not None:
             self._template.kill()
         if self._door is not None:
@@ -269,15 +317,12 @@ class Pool:
             self._template = self._process = None
             if process is not None:
                 await process.wait()
-        for task in tuple(self._settling):
-            task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
 
 
 def _check(engine: Engine, told: asyncio.Future[Reply]) -> None:
     """An engine that could not apply a write is no replica any more."""
-    if told.cancelled() or told.exception() is not None or told.result().f == "problem":
-        engine.stale = True
+    if told.cancelled() or told.exception() is not None or told.result().f != "written":
+        engine.kill()
 
 
 async def _connect(ours: socket.socket) -> Channel:

@@ -1,16 +1,19 @@
-"""One engine process, from the service's side: asked, told, interrupted, killed."""
+"""One engine process, from the service's side: asked, told, interrupted, killed.
+
+Several requests may be under way; the engine works on the first. One that works longer than most is *slow*: the engine is left to it, and
+whoever waits behind is sent elsewhere (`Moved`). That is safe, since what is asked only reads.
+"""
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from skb.engine.channel import Channel, Gone, Reply
+from skb.engine.channel import Asked, Channel, Gone, Many, One, Reply
 from skb.errors import (
     EngineFailed,
     GoalError,
@@ -21,36 +24,54 @@ from skb.errors import (
     SyntaxProblem,
 )
 
+SLOW_SECONDS = 0.05
+"""After which an engine is left to what it works on."""
+
 GRACE_SECONDS = 1.0
-"""What an engine may need to notice by itself that a goal is over its time, or given up, before it is killed."""
+"""What an engine may need to notice that it was interrupted, before it is killed."""
 
 INTERRUPT = signal.SIGUSR1
 """What gives up the goal that an engine works on; `engine.pl` says how."""
 
-_NOTHING = b'"nothing"'
+
+class Moved(Exception):
+    """This was not answered, for no fault of its own: ask another engine."""
 
 
 class Engine:
-    """An engine process. One request at a time is somebody's; writes are told in between."""
+    """An engine process."""
 
     def __init__(self, pid: int, channel: Channel, revision: int) -> None:
         self.pid = pid
         self.revision = revision
         """Of what it has been told: what is asked from now on is answered by that."""
         self.stale = False
-        """It should not be asked any more."""
+        """It should not be asked any more; it may still have something to answer."""
+        self.slow = False
+        self.on_slow: Callable[[], None] = _nothing
+        self.on_answer: Callable[[], None] = _nothing
         self._channel = channel
-        self._disturbed: asyncio.Future[Any] | None = None
+        self._late: dict[Asked, float] = {}
+        self._started = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._interrupted: Asked | None = None
+        self._killed_late = False
+        channel.answered = self._answered  # type: ignore[method-assign]  # that is how a channel tells
 
     @property
     def usable(self) -> bool:
         """Whether it can be asked."""
-        return not self.stale and self._channel.open
+        return not self.stale and not self.slow and self._channel.open
 
     @property
-    def disturbed(self) -> bool:
-        """Whether it works on something that nobody waits for any more; `settle` ends that."""
-        return self._disturbed is not None
+    def alive(self) -> bool:
+        """Whether its process is there, as far as is known."""
+        return self._channel.open
+
+    @property
+    def load(self) -> int:
+        """How many requests it has not answered."""
+        return len(self._channel.asked)
 
     @property
     def lost(self) -> asyncio.Future[None]:
@@ -60,103 +81,154 @@ class Engine:
     def tell(self, frame: bytes, revision: int) -> asyncio.Future[Reply]:
         """Have it apply a write before whatever it is asked next. Nobody needs to wait for that."""
         self.revision = revision
-        return self._channel.ask(frame)
+        one = One()
+        self._channel.send(frame, one)
+        return one.future
 
     async def ask(self, request: bytes, *, seconds: float = 30.0) -> list[Raw]:
-        """Have it perform a request. Raises a ServiceError for every problem that it answers with, or has."""
-        return await self._hear(self._channel.ask(request), seconds)
+        """Have it perform a request that only reads, in so many seconds from when it comes to it.
+
+        Raises a ServiceError for every problem that it answers with, or has; Moved if another engine should be asked.
+        """
+        one = One()
+        self._begin(one, seconds)
+        self._channel.send(request, one)
+        return await self._hear(one)
 
     async def hear(self, *, seconds: float) -> list[Raw]:
         """Have its reply to a request that was sent another way. Raises as `ask` does."""
-        return await self._hear(self._channel.expect(), seconds)
+        one = One()
+        self._begin(one, seconds)
+        self._channel.expect(one)
+        return await self._hear(one)
 
-    async def _hear(self, reply: asyncio.Future[Reply], seconds: float) -> list[Raw]:
-        clock = _Clock(self, reply, seconds)
+    async def _hear(self, one: One) -> list[Raw]:
         try:
-            return unpack(await reply)
-        except Gone:
-            raise clock.gone() from None
+            return self._unpack(one, await one.future)
+        except Gone as gone:
+            raise self._gone(one, gone) from None
         except asyncio.CancelledError:
-            self._disturbed = reply
+            self._give_up(one)
             raise
         finally:
-            clock.stop()
+            del self._late[one]
 
     async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[list[Raw]]:
         """Have it perform a request with many answers; gives the arguments of each. Raises as `ask` does."""
-        stream = self._channel.stream(request)
-        clock = _Clock(self, stream.ended, seconds)
+        many = Many(self._channel)
+        self._begin(many, seconds)
+        self._channel.send(request, many)
         try:
-            async for reply in stream.replies():
-                yield unpack(reply)
-        except Gone:
-            raise clock.gone() from None
+            async for reply in many.replies():
+                yield self._unpack(many, reply)
+        except Gone as gone:
+            raise self._gone(many, gone) from None
         finally:
-            clock.stop()
-            if not stream.ended.done():
-                self._disturbed = stream.ended
-                stream.drop()
+            if not many.ended:
+                self.kill()  # it may wait for a reader, who is gone; a fork costs less than to talk about it
+            del self._late[many]
 
-    def interrupt(self, working: asyncio.Future[Any]) -> None:
-        """Have it give up what it works on. The signal may come late, so `settle` follows."""
-        self._disturbed = working
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, INTERRUPT)
+    # Time
 
-    async def settle(self) -> None:
-        """End what nobody waits for, so that the engine can be asked again; kill it if it does not listen."""
-        disturbed, self._disturbed = self._disturbed, None
-        if disturbed is None or not self._channel.open:
-            return
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, INTERRUPT)
-        # The interrupt may come after the answer: then it hits this request, and not the next one's.
-        nothing = self._channel.ask(_NOTHING)
-        done, _ = await asyncio.wait({nothing}, timeout=GRACE_SECONDS)
-        if not done:
+    def _begin(self, asked: Asked, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._late[asked] = seconds
+        if not self._channel.asked:
+            self._started = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(min(SLOW_SECONDS, seconds), self._look)
+
+    def _answered(self) -> None:
+        self._started = asyncio.get_running_loop().time()
+        if self.slow:
             self.kill()
+        elif self._channel.asked:
+            following = self._channel.asked[0]
+            if isinstance(following, One) and following.future.cancelled():
+                self._interrupt(following)
+        self.on_answer()
+
+    def _look(self) -> None:
+        """Look how long it has worked on the first request."""
+        self._timer = None
+        if not self._channel.asked:
+            return
+        loop = asyncio.get_running_loop()
+        first = self._channel.asked[0]
+        worked = loop.time() - self._started
+        if worked >= SLOW_SECONDS and not self.slow and first in self._late:
+            self.on_slow()
+        if self._interrupted is first:
+            self._killed_late = True
+            self.kill()
+            return
+        seconds = self._late.get(first)
+        following = SLOW_SECONDS
+        if seconds is not None and worked >= seconds:
+            self._interrupt(first)
+            return
+        if seconds is not None:
+            following = seconds - worked if self.slow else min(seconds - worked, SLOW_SECONDS)
+        self._timer = loop.call_later(following, self._look)
+
+    def leave_to_it(self) -> None:
+        """Ask it nothing more; those who wait behind what it works on are sent elsewhere."""
+        self.slow = True
+        for asked in list(self._channel.asked)[1:]:
+            asked.fail(Moved())
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, 10)  # those that are quick go first
+
+    def _give_up(self, one: One) -> None:
+        """Nobody waits for an answer any more: end the work on it, if that has begun."""
+        if self.slow:
+            self.kill()
+        elif self._channel.asked and self._channel.asked[0] is one:
+            self._interrupt(one)
+
+    def _interrupt(self, asked: Asked) -> None:
+        self._interrupted = asked
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._look)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, INTERRUPT)
+
+    # Ends
+
+    def _unpack(self, asked: Asked, reply: Reply) -> list[Raw]:
+        if reply.f == "interrupted":
+            if self._interrupted is asked:
+                raise LimitExceeded("the goal did not end in time")
+            raise Moved  # the signal was for the one before, which had just ended
+        return unpack(reply)
+
+    def _gone(self, asked: Asked, gone: Gone) -> Exception:
+        if not gone.working:
+            return Moved()
+        if self._killed_late and self._interrupted is asked:
+            return LimitExceeded(
+                f"the goal did not end within {self._late[asked]:g} s, nor when told to; its engine was replaced"
+            )
+        return EngineFailed(
+            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
+            "ask again"
+        )
 
     def kill(self) -> None:
         """End the process."""
         self.stale = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._channel.open:  # else it has ended, and its number may be another's
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             self._channel.close()
 
 
-class _Clock:
-    """The time that a request may take: when it is over the engine is interrupted, and killed if it does not listen."""
-
-    def __init__(self, engine: Engine, working: asyncio.Future[Any], seconds: float) -> None:
-        self._engine = engine
-        self._working = working
-        self._seconds = seconds
-        self._killed = False
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(seconds, self._interrupt)
-
-    def _interrupt(self) -> None:
-        self._engine.interrupt(self._working)
-        self._timer = self._loop.call_later(GRACE_SECONDS, self._kill)
-
-    def _kill(self) -> None:
-        self._killed = True
-        self._engine.kill()
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-    def gone(self) -> ServiceError:
-        """Say why the engine is gone."""
-        if self._killed:
-            return LimitExceeded(
-                f"the goal did not end within {self._seconds:g} s, nor when told to; its engine was replaced"
-            )
-        return EngineFailed(
-            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
-            "ask again"
-        )
+def _nothing() -> None:
+    """Nobody listens."""
 
 
 def encode(request: object) -> bytes:

@@ -16,6 +16,9 @@ STACK_BYTES = 512 * 1024 * 1024
 """Prolog stacks of one engine; a goal that needs more gets a resource error."""
 
 
+INTERRUPTED = b'{"f":"interrupted","args":[0]}'
+
+
 class PrologMissing(Exception):
     """SWI-Prolog, or the extension that was built for it, cannot be loaded."""
 
@@ -83,7 +86,7 @@ class Prolog:
             except MemoryError:
                 return _problem("memory", "the request does not fit the engine's stacks")
             if not core.PL_call_predicate(None, core.PL_Q_NODEBUG | core.PL_Q_CATCH_EXCEPTION, self._perform, terms):
-                return _problem("failed", "the engine gave no answer")
+                return INTERRUPTED  # `perform` always has a reply, so something came before it was there to catch it
             try:
                 return self._terms.to_json(terms + 1)
             except ValueError as error:

@@ -89,7 +89,7 @@ def test_a_new_engine_knows_all_that_was_written(run: Run[Any], known: Knowledge
         await known.update([{"name": "cpu_name", "args": [0, 'B "1"\n']}], [core(1)])
         before = await cores(known), (await known.rows("cpu_name", {}, 10, 0)).rows
         (replica,), template = (
-            known.pool._engines,
+            known.pool.engines,
             known.pool._template,
         )  # there is no other way to know which process is which
         assert template is not None

@@ -43,8 +43,8 @@ def solve() -> Iterator[Solve]:
             "f": "solve",
             "args": [{"string": goal}, [list(param) for param in params.items()], 10, 0, 10**9],
         }
-        async with pool.engine() as engine:
-            names, rows, _, _ = [msgspec.json.decode(argument) for argument in await engine.ask(encode(request))]
+        arguments, _ = await pool.ask(encode(request))
+        names, rows, _, _ = [msgspec.json.decode(argument) for argument in arguments]
         (row,) = rows
         return dict(zip(names, row, strict=True))
 
