@@ -50,7 +50,7 @@ class QuickQuery:
         body = await _body(receive)
         try:
             query = _decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             await self._app(scope, _replay(body, receive), send)
             return
         request = Request(scope, receive)
