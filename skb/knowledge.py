@@ -5,8 +5,9 @@ A write is validated, appended to the log, told to every engine, acknowledged wi
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,10 +15,18 @@ from msgspec import Raw
 
 from skb.engine.pool import Pool
 from skb.engine.process import encode
-from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, StartFailed, UnknownFact
+from skb.errors import (
+    FellBehind,
+    InvalidFact,
+    InvalidRequest,
+    KeyExists,
+    RevisionConflict,
+    RevisionNotReached,
+    StartFailed,
+    UnknownFact,
+)
 from skb.store.compact import compact
 from skb.store.log import KEEP_REVISIONS, Part, Store
-from skb.store.replay import State, Transaction
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
 
 REFILL_BATCH = 5000
@@ -25,6 +34,12 @@ REFILL_BATCH = 5000
 
 COMPACT_BYTES = 8 * 1024 * 1024
 """Of the log, from which all of it becomes a snapshot, unless the one there is has twice as many: making it costs as it is large."""
+
+REACH_SECONDS = 10.0
+"""How long a read waits for the revision that it wants."""
+
+MOST_SOLUTIONS = 10**15
+"""Of a stream that has no limit."""
 
 STREAM_ROWS = 500
 """Solutions in one message of a stream."""
@@ -41,10 +56,19 @@ class Answers(NamedTuple):
     inferences: int
 
 
+class Change(NamedTuple):
+    """What a transaction did to the facts that somebody watches."""
+
+    revision: int
+    origin: str
+    retracts: list[Any]
+    asserts: list[Any]
+
+
 class Rows(NamedTuple):
     """Rows of a fact, as objects by field name."""
 
-    rows: list[dict[str, Raw]]
+    rows: list[dict[str, Any]]
     more: bool
     revision: int
 
@@ -58,6 +82,8 @@ class Knowledge:
         self._grown: asyncio.Future[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
+        self.inferences = 0
+        """Of all goals that were solved."""
 
     async def open(self) -> None:
         """Start an engine and replay the log into it. Raises StartFailed."""
@@ -84,6 +110,29 @@ class Knowledge:
     def pool(self) -> Pool:
         """The engines."""
         return self._pool
+
+    @property
+    def store(self) -> Store:
+        """The log."""
+        return self._store
+
+    @property
+    def tag(self) -> str:
+        """What names this state of the machine's facts, and no other: for caches."""
+        return f"{self._store.identity}.{self._store.revision}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the machine was loaded from."""
+        return self._store.about
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Note what the machine was loaded from."""
+        self._store.describe(about)
+
+    async def rest(self) -> None:
+        """Let go of the engines until somebody asks again."""
+        await self._pool.close()
 
     # Filling engines
 
@@ -137,12 +186,18 @@ class Knowledge:
     # Writing
 
     async def update(
-        self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
+        self,
+        asserts: list[Any],
+        retracts: list[Any],
+        if_revision: int | None = None,
+        *,
+        replace: bool = True,
+        origin: str = "user",
     ) -> int:
         """Retract, then assert, in one transaction. Returns the revision in which that is so.
 
-        A fact with the key of one that is known replaces it. Raises UnknownFact, InvalidFact, RevisionConflict, StorageFailed; then
-        nothing has changed.
+        A fact with the key of one that is known replaces it, or, if not `replace`, is an error. Raises UnknownFact, InvalidFact,
+        RevisionConflict, KeyExists, StorageFailed; then nothing has changed.
         """
         await self.ready()
         asserted = [self.vocabulary.term(fact) for fact in asserts]
@@ -152,6 +207,8 @@ class Knowledge:
         async def once() -> int:
             async with self._pool.order():
                 self._expect(if_revision)
+                if not replace:
+                    await self._expect_new_keys(asserts, asserted, retracted)
                 revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
                 await self._pool.write(frame, revision)
             self._announce()
@@ -169,6 +226,19 @@ class Knowledge:
             raise RevisionConflict(
                 f"the latest revision is {self._store.revision}, not {revision}; read again, then write again"
             )
+
+    async def _expect_new_keys(self, asserts: list[Any], asserted: list[Any], retracted: list[Any]) -> None:
+        (taken,) = await self._pool.ask_template(encode(_call("taken", retracted, asserted)))
+        numbers = msgspec.json.decode(taken, type=list[int])
+        keys: set[str] = set()
+        for number, fact in enumerate(asserts):
+            key = self.vocabulary.key(fact)
+            if key in keys or number in numbers:
+                shown = msgspec.json.encode(fact).decode()
+                raise KeyExists(
+                    f"a row with the key of {shown} is there already; retract it first, or let it be replaced"
+                )
+            keys.add(key)
 
     def _announce(self) -> None:
         if self._grown is not None:
@@ -220,56 +290,102 @@ class Knowledge:
         """Ask an engine; give its reply and the revision that it saw."""
         return await self._pool.ask(encode(request), seconds=seconds)
 
-    async def changes(self, since: int) -> AsyncIterator[Transaction | None]:
-        """Give every transaction after a revision, as they come; None when there are no more for now, before waiting for others.
+    async def watch(self, since: int, names: list[str]) -> AsyncGenerator[Change]:
+        """Give what every transaction after a revision did to some facts, or to all if none are named, as they come.
 
-        Raises InvalidRequest if that revision is not in the log.
+        Raises UnknownFact, InvalidRequest; while it goes on, FellBehind for whoever is slower than the log is cut.
         """
+        await self.ready()
+        for name in names:
+            self.vocabulary.declaration(name)
         if not self._store.base <= since <= self._store.revision:
             raise InvalidRequest(
                 f"changes since revision {since} are not known; the log has those since {self._store.base} to {self._store.revision}. "
                 "Read the facts, then watch from the revision that the answer names"
             )
-        while True:
-            for transaction in await asyncio.to_thread(lambda after: list(self._store.transactions(after)), since):
-                since = transaction.revision
-                yield transaction
-            yield None
-            if self._store.revision == since:
-                if self._grown is None:
-                    self._grown = asyncio.get_running_loop().create_future()
-                await asyncio.shield(self._grown)
+        return self._changes(since, frozenset(names))
 
-    async def state(self, revision: int, only: list[str]) -> State:
-        """Give rows as of a revision that is still in the log. Raises InvalidRequest, UnknownFact."""
-        await self.ready()
-        for name in only:
-            self.vocabulary.declaration(name)
-        return await asyncio.to_thread(self._store.state, self.vocabulary.keys(), revision, only)
+    async def _changes(self, since: int, names: frozenset[str]) -> AsyncGenerator[Change]:
+        while True:
+            if since < self._store.base:
+                raise FellBehind(
+                    f"revision {since + 1} is not in the log any more, which starts after {self._store.base}; read the facts anew"
+                )
+            for change in await asyncio.to_thread(self._store.some_after, since):
+                since = change.revision
+                retracts = [fact for fact in change.retracts if not names or fact["name"] in names]
+                asserts = [fact for fact in change.asserts if not names or fact["name"] in names]
+                if retracts or asserts:
+                    yield Change(since, change.origin, retracts, asserts)
+            while self._store.revision == since:
+                await self._growth()
+
+    async def _growth(self) -> None:
+        """Wait for the next write."""
+        if self._grown is None:
+            self._grown = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._grown)
+
+    async def reached(self, revision: int) -> None:
+        """Wait until a revision is there. Raises RevisionNotReached if that takes too long."""
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                while self._store.revision < revision:
+                    await self._growth()
+        except TimeoutError:
+            raise RevisionNotReached(
+                f"the latest revision is {self._store.revision}, and {revision} did not come within {REACH_SECONDS:g} s"
+            ) from None
 
     async def counts(self) -> list[tuple[Declaration, int]]:
         """Give every declared fact with the number of its rows."""
         (counts,), _ = await self._read("counts")
         return [(self.vocabulary.declaration(name), count) for name, count in msgspec.json.decode(counts)]
 
-    async def rows(self, name: str, filters: Mapping[str, str], limit: int, offset: int) -> Rows:
+    async def rows(
+        self, name: str, filters: Mapping[str, str], limit: int, offset: int, revision: int | None = None
+    ) -> Rows:
         """Give rows of a fact whose fields have the values of `filters`, which are text as in a URL.
 
-        Raises UnknownFact, InvalidRequest.
+        As of a revision that is still in the log, if one is given. Raises UnknownFact, InvalidRequest.
         """
+        await self.ready()
         declaration = self.vocabulary.declaration(name)
         names = [field.name for field in declaration.fields]
         for given in filters:
             if given not in names:
                 raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
+        wanted = {
+            field.name: _parse(field, filters[field.name]) for field in declaration.fields if field.name in filters
+        }
+        if revision is not None:
+            return await asyncio.to_thread(self._rows_at, revision, declaration, wanted, limit, offset)
         arguments = [
-            _parse(field, filters[field.name]) if field.name in filters else _ANY for field in declaration.fields
+            to_term(field.type, wanted[field.name]) if field.name in wanted else _ANY for field in declaration.fields
         ]
         (rows, more), revision = await self._read(_call("rows", name, arguments, limit, offset))
         return Rows(_objects(names, rows), _is_true(more), revision)
 
+    def _rows_at(
+        self, revision: int, declaration: Declaration, wanted: Mapping[str, Any], limit: int, offset: int
+    ) -> Rows:
+        names = [field.name for field in declaration.fields]
+        state = self._store.state(self.vocabulary.keys(), revision, [declaration.name])
+        found = (dict(zip(names, row.args, strict=True)) for row in state.rows(declaration.name))
+        matching = (row for row in found if all(row[name] == value for name, value in wanted.items()))
+        page = list(islice(matching, offset, offset + limit + 1))
+        return Rows(page[:limit], len(page) > limit, revision)
+
     async def query(
-        self, goal: str, params: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, inferences: int
+        self,
+        goal: str,
+        params: Mapping[str, Any],
+        limit: int,
+        offset: int,
+        timeout_ms: int,
+        most_inferences: int,
+        *,
+        exact: bool = False,
     ) -> Answers:
         """Solve a goal. `params` are values for its variables, by name. Raises SyntaxProblem, GoalRefused, GoalError, LimitExceeded."""
         seconds = timeout_ms / 1000
@@ -279,23 +395,47 @@ class Knowledge:
             [[name, value] for name, value in params.items()],
             limit,
             offset,
-            inferences,
+            most_inferences,
+            exact,
         )
         (names, rows, more, used), revision = await self._read(request, seconds=seconds)
         solutions = _objects(msgspec.json.decode(names), rows)
-        return Answers(solutions, _is_true(more), revision, msgspec.json.decode(used, type=int))
+        inferences = msgspec.json.decode(used, type=int)
+        self.inferences += inferences
+        return Answers(solutions, _is_true(more), revision, inferences)
 
     async def stream(
-        self, goal: str, params: Mapping[str, Any], limit: int, timeout_ms: int, inferences: int
-    ) -> AsyncIterator[Rows]:
+        self,
+        goal: str,
+        params: Mapping[str, Any],
+        limit: int | None,
+        timeout_ms: int,
+        inferences: int,
+        *,
+        exact: bool = False,
+    ) -> AsyncGenerator[Rows]:
         """Solve a goal; gives its solutions some at a time, as they are found. Raises as `query` does."""
-        seconds = timeout_ms / 1000
         pairs = [[name, value] for name, value in params.items()]
-        frame = encode(_call("stream", {"string": goal}, pairs, limit, inferences, STREAM_ROWS))
-        async for arguments, revision in self._pool.stream(frame, seconds=seconds):
-            if arguments:
-                names, rows = arguments
-                yield Rows(_objects(msgspec.json.decode(names), rows), True, revision)
+        left = MOST_SOLUTIONS if limit is None else limit
+        frame = encode(_call("stream", {"string": goal}, pairs, left + 1, inferences, STREAM_ROWS, exact))
+        async with aclosing(self._pool.stream(frame, seconds=timeout_ms / 1000)) as batches:
+            async for arguments, revision in batches:
+                if arguments:
+                    names, rows = arguments
+                    found = _objects(msgspec.json.decode(names), rows)
+                    yield Rows(found[:left], len(found) > left, revision)
+                    left -= min(len(found), left)
+
+    async def explain(
+        self, goal: str, params: Mapping[str, Any], depth: int, timeout_ms: int, inferences: int
+    ) -> dict[str, Any]:
+        """Give the first proof of a goal, as the API shows it. Raises as `query` does."""
+        pairs = [[name, value] for name, value in params.items()]
+        request = _call("explain", {"string": goal}, pairs, depth, inferences)
+        (names, values, steps), revision = await self._read(request, seconds=timeout_ms / 1000)
+        bindings = dict(zip(msgspec.json.decode(names), msgspec.json.decode(values, type=list[Raw]), strict=False))
+        proof = [_step(step) for step in msgspec.json.decode(steps)]
+        return {"holds": bool(proof), "bindings": bindings, "proof": proof, "revision": revision}
 
     async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
         """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""
@@ -304,6 +444,11 @@ class Knowledge:
 
 
 _ANY = {"var": "_"}
+
+
+def _step(step: list[Any]) -> dict[str, Any]:
+    goal, by, rule, because = step
+    return {"goal": goal, "by": by, "rule": rule or None, "because": [_step(below) for below in because]}
 
 
 def _call(name: str, *arguments: Any) -> dict[str, Any]:
@@ -341,5 +486,5 @@ def _parse(field: Field, text: str) -> Any:
             candidates.insert(0, {"f": "addr", "args": parts})
     for value in candidates:
         if fits(field.type, value):
-            return to_term(field.type, value)
+            return value
     raise InvalidRequest(f"{text!r} is no value of field {field.name}, which is {field.words}")

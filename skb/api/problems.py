@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from skb.errors import ServiceError
@@ -29,6 +29,14 @@ def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JS
 def of_service_error(error: ServiceError) -> JSONResponse:
     """Give the response for an error of the service's own."""
     return problem(error.type, error.status, error.title, error.detail, **error.more)
+
+
+class NotModified(Exception):
+    """The client has the answer already: no problem, but answered in the same way."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self.tag = tag
 
 
 class TooLarge(HTTPException):
@@ -57,6 +65,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ServiceError)
     async def service_error(_: Request, error: ServiceError) -> JSONResponse:
         return of_service_error(error)
+
+    @app.exception_handler(NotModified)
+    async def not_modified(_: Request, answer: NotModified) -> Response:
+        return Response(status_code=304, headers={"ETag": answer.tag})
 
     @app.exception_handler(TooLarge)
     async def over_the_limit(_: Request, error: TooLarge) -> JSONResponse:

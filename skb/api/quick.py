@@ -12,12 +12,17 @@ import msgspec
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from skb.api import models
 from skb.api.connection import while_connected
+from skb.api.models import MOST_OFFSET
 from skb.api.problems import of_service_error
 from skb.errors import ServiceError
 from skb.knowledge import Knowledge
 
 PATH = "/v1/query"
+
+INFERENCES = 1_000_000_000
+"""Logical inferences that a goal may take."""
 
 
 class Query(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,21 +31,37 @@ class Query(msgspec.Struct, forbid_unknown_fields=True):
     goal: Annotated[str, msgspec.Meta(max_length=100_000)]
     params: dict[str, Any] = {}
     limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
-    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    offset: Annotated[int, msgspec.Meta(ge=0, le=MOST_OFFSET)] = 0
     timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] = 10_000
+    exact: bool = False
+    min_revision: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 _decode = msgspec.json.Decoder(Query).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class QuickQuery:
-    """Answers queries that are well-formed; passes everything else on."""
+async def answer_of(known: Knowledge, query: "Query | models.Query") -> dict[str, Any]:
+    """Answer a query. Raises a ServiceError."""
+    if query.min_revision is not None:
+        await known.reached(query.min_revision)
+    found = await known.query(
+        query.goal, query.params, query.limit, query.offset, query.timeout_ms, INFERENCES, exact=query.exact
+    )
+    return {
+        "solutions": found.solutions,
+        "more": found.more,
+        "revision": found.revision,
+        "stats": {"inferences": found.inferences},
+    }
 
-    def __init__(self, app: ASGIApp, knowledge_of: Callable[[Request], Knowledge], inferences: int) -> None:
+
+class QuickQuery:
+    """Answers queries of the local machine that are well-formed; passes everything else on."""
+
+    def __init__(self, app: ASGIApp, knowledge_of: Callable[[Request], Knowledge]) -> None:
         self._app = app
         self._knowledge_of = knowledge_of
-        self._inferences = inferences
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on (ASGI)."""
@@ -55,23 +76,10 @@ class QuickQuery:
             return
         request = Request(scope, receive)
         try:
-            found = await while_connected(
-                request,
-                self._knowledge_of(request).query(
-                    query.goal, query.params, query.limit, query.offset, query.timeout_ms, self._inferences
-                ),
-            )
+            answer = _encode(await while_connected(request, answer_of(self._knowledge_of(request), query)))
         except ServiceError as error:
             await of_service_error(error)(scope, receive, send)
             return
-        answer = _encode(
-            {
-                "solutions": found.solutions,
-                "more": found.more,
-                "revision": found.revision,
-                "stats": {"inferences": found.inferences},
-            }
-        )
         headers = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})

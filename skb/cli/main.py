@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 Url = Annotated[str, typer.Option("--url", envvar="SKB_URL", help="Where the service is.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of facts and tokens. Default: ~/.local/share/skb.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
@@ -47,20 +48,57 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; a loopback one.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Others than loopback need tokens, and TLS or a proxy.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 7411,
-    data: Annotated[Path | None, typer.Option(help="Folder of the facts. Default: ~/.local/share/skb.")] = None,
+    data: Data = None,
     probe: Annotated[
-        bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")
+        bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine, now and when its devices change.")
     ] = True,
     engines: Annotated[
         int | None, typer.Option(min=1, max=256, help="Engines of a machine. Default: one for every two cores.")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Certificate chain, in PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its private key, in PEM.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy ends TLS in front of the service; tokens are required.")
+    ] = False,
+    require_tokens: Annotated[bool, typer.Option("--require-tokens", help="Answer nobody without a token.")] = False,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Requests a second for tokens that have no rate of their own.")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may ask, like https://example.org; may be repeated.")
+    ] = None,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Log every request, not only those that fail.")
+    ] = False,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
-    from skb.cli.serve import serve as run_service  # the server takes longer to load than most questions to answer
+    from skb.cli.serve import Options  # the server takes longer to load than most questions to answer
+    from skb.cli.serve import serve as run_service
 
-    run_service(host, port, data or default_data(), probe=probe, engines=engines)
+    if (tls_cert is None) != (tls_key is None):
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
+    run_service(
+        Options(
+            data=data or default_data(),
+            host=host,
+            port=port,
+            probe=probe,
+            engines=engines,
+            certificate=tls_cert,
+            key=tls_key,
+            behind_proxy=behind_proxy,
+            require_tokens=require_tokens,
+            rate=rate,
+            origins=tuple(cors_origin or ()),
+            log_requests=log_requests,
+        )
+    )
 
 
 def default_data() -> Path:

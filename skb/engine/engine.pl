@@ -17,6 +17,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 :- use_module(rules(facts)).
 :- use_module(rules(schema)).
 :- use_module(knowledge).
+:- use_module(explain).
 :- use_module(goals).
 :- use_module(problems).
 
@@ -26,7 +27,9 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %
 %   | vocabulary                               | vocabulary(Declarations)                         |
 %   | write(Changes)                           | written(Number): pairs of retracts and asserts   |
-%   | solve(Text, Params, Limit, Offset, Infs)  | answers(Names, Rows, More, Inferences)           |
+%   | solve(Text, Params, Limit, Offset, Infs, Exact) | answers(Names, Rows, More, Inferences)     |
+%   | explain(Text, Params, Depth, Infs)       | explained(Names, Values, Steps): see explain.pl  |
+%   | taken(Retracts, Asserts)                 | taken(Numbers): of asserts whose keys rows have  |
 %   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
@@ -51,8 +54,12 @@ reply(nothing, done(0)).
 reply(load(Name, Rows), done(Number)) :-
     forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
     length(Rows, Number).
-reply(solve(Text, Params, Limit, Offset, Inferences), answers(Names, Rows, More, Used)) :-
-    solve(Text, Params, limits(Limit, Offset, Inferences), answers(Names, Rows, More, Used)).
+reply(solve(Text, Params, Limit, Offset, Inferences, Exact), answers(Names, Rows, More, Used)) :-
+    solve(Text, Params, limits(Limit, Offset, Inferences), Exact, answers(Names, Rows, More, Used)).
+reply(explain(Text, Params, Depth, Inferences), explained(Names, Values, Steps)) :-
+    explain(Text, Params, Depth, Inferences, Names, Values, Steps).
+reply(taken(Retracts, Asserts), taken(Numbers)) :-
+    findall(Number, ( nth0(Number, Asserts, Fact), taken(Fact, Retracts) ), Numbers).
 reply(rows(Name, Arguments, Limit, Offset), rows(Rows, More)) :-
     Head =.. [Name|Arguments],
     Wanted is Limit + 1,
@@ -75,14 +82,14 @@ field_json(Name-Type, [Name, Type]).
 
 %!  produce(+Request, -Reply) is nondet.
 %
-%   Requests that have many replies. `stream(Text, Params, Limit, Inferences, Size)` gives batch(Names, Rows) with Size
+%   Requests that have many replies. `stream(Text, Params, Limit, Inferences, Size, Exact)` gives batch(Names, Rows) with Size
 %   rows each, but the last, as they are found; it may end in problem(Kind, Detail, Line, Column).
 
-produce(stream(Text, Params, Limit, Inferences, Size), Reply) :-
-    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Reply), Error, problem(Error, Reply)).
+produce(stream(Text, Params, Limit, Inferences, Size, Exact), Reply) :-
+    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Exact, Reply), Error, problem(Error, Reply)).
 
-batches(Text, Params, Limits, Size, batch(Names, Rows)) :-
-    batch(Text, Params, Limits, Size, Names, Rows).
+batches(Text, Params, Limits, Size, Exact, batch(Names, Rows)) :-
+    batch(Text, Params, Limits, Size, Exact, Names, Rows).
 
 %!  interrupt(+Signal) is det.
 %
@@ -106,6 +113,14 @@ write_fact(Fact) :-
         retractall(facts:Pattern),
         assertz(facts:Fact)
     ).
+
+%   A row with the key of a fact is there, and stays.
+
+taken(Fact, Retracts) :-
+    key_pattern(Fact, Row),
+    call(facts:Row),
+    \+ ( member(Pattern, Retracts), \+ Pattern \= Row ),
+    !.
 
 key_pattern(Fact, Pattern) :-
     functor(Fact, Name, Arity),

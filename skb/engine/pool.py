@@ -15,9 +15,10 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 
 import msgspec
@@ -68,6 +69,10 @@ class Pool:
         self._waiters: deque[asyncio.Future[None]] = deque()
         self.restarts = 0
         """How many engines were replaced because they ended, or had to be ended."""
+        self.answers = 0
+        """Requests that engines answered, well or not."""
+        self.seconds = 0.0
+        """Time from giving those to an engine to its answer."""
 
     # Asking
 
@@ -83,20 +88,25 @@ class Pool:
         for _ in range(MOST_MOVES):
             engine = self._free() or await self._choose()
             revision = engine.revision
+            started = time.perf_counter()
             try:
                 return await engine.ask(request, seconds=seconds), revision
             except Moved:
                 continue
+            finally:
+                self.answers += 1
+                self.seconds += time.perf_counter() - started
         raise EngineFailed("engines ended again and again before they came to this; ask again")
 
-    async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[tuple[list[Raw], int]]:
+    async def stream(self, request: bytes, *, seconds: float) -> AsyncGenerator[tuple[list[Raw], int]]:
         """Have an engine perform a request with many answers; gives each, and the revision that it saw. Raises as `ask` does."""
         for _ in range(MOST_MOVES):
             engine = self._free() or await self._choose()
             revision = engine.revision
             try:
-                async for arguments in engine.stream(request, seconds=seconds):
-                    yield arguments, revision
+                async with aclosing(engine.stream(request, seconds=seconds)) as replies:
+                    async for arguments in replies:
+                        yield arguments, revision
             except Moved:  # comes before the first answer only
                 continue
             else:
@@ -177,6 +187,11 @@ class Pool:
     def engines(self) -> list[Engine]:
         """All engines that are there."""
         return [*self._quick, *self._slow]
+
+    def states(self) -> dict[str, int]:
+        """Give how many engines there are, by what they do."""
+        busy = sum(1 for engine in self._quick if engine.load)
+        return {"idle": len(self._quick) - busy, "busy": busy, "slow": len(self._slow)}
 
     # Writing
 

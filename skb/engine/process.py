@@ -7,7 +7,7 @@ whoever waits behind is sent elsewhere (`Moved`). That is safe, since what is as
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 import msgspec
@@ -113,7 +113,7 @@ class Engine:
         finally:
             del self._late[one]
 
-    async def stream(self, request: bytes, *, seconds: float) -> AsyncIterator[list[Raw]]:
+    async def stream(self, request: bytes, *, seconds: float) -> AsyncGenerator[list[Raw]]:
         """Have it perform a request with many answers; gives the arguments of each. Raises as `ask` does."""
         many = Many(self._channel)
         self._begin(many, seconds)

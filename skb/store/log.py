@@ -9,6 +9,7 @@ One process at a time writes to a data folder; another one is told who does.
 
 import fcntl
 import os
+import secrets
 import sqlite3
 import time
 import zlib
@@ -27,6 +28,9 @@ FORMAT = 2
 BUSY_SECONDS = 30.0
 """How long a write waits while a snapshot is put in place."""
 
+SOME = 100
+"""Transactions read at a time for whoever watches."""
+
 KEEP_REVISIONS = 1000
 """Revisions that stay in the log when older ones become a snapshot: for history, and for whoever watches."""
 
@@ -37,6 +41,7 @@ CREATE TABLE IF NOT EXISTS snapshot (revision INTEGER NOT NULL, part INTEGER NOT
     origin TEXT NOT NULL, count INTEGER NOT NULL, rows BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (revision, part)) STRICT;
 CREATE TABLE IF NOT EXISTS base (revision INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 _LOG_BYTES = "SELECT coalesce(sum(length(retracts) + length(asserts)), 0) FROM log"
@@ -80,6 +85,8 @@ class Store:
             """Of the transactions after the snapshot."""
             self.snapshot_bytes: int
             self._weigh()
+            self.identity: str = self._identify()
+            """Of this log and no other, whatever its machine is called: revisions of different logs are not the same."""
         except sqlite3.Error as error:
             os.close(self._lock)
             raise _unreadable(self.path, error) from error
@@ -116,7 +123,7 @@ class Store:
 
     def append(self, origin: str, retracts: list[Any], asserts: list[Any]) -> int:
         """Write a transaction to disk. Returns its revision. Raises StorageFailed if it is not there in whole."""
-        texts = _text(retracts), _text(asserts)
+        texts = _json(retracts), _json(asserts)
         try:
             self._database.execute(
                 "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
@@ -136,6 +143,21 @@ class Store:
             yield from read_log(self._database, self.base if after is None else after)
         except (DamagedLog, sqlite3.Error) as error:
             raise _unreadable(self.path, error) from error
+
+    def some_after(self, revision: int) -> list[Transaction]:
+        """Give transactions after a revision, the oldest ones first, not more than fit in memory well. Raises StorageFailed.
+
+        Opens the database anew: this may run beside writes, in another thread.
+        """
+        database = connect(self.path, read_only=True)
+        try:
+            if revision < base_revision(database):
+                return []  # they became a snapshot in the meantime
+            return list(read_log(database, revision, revision + SOME))
+        except (DamagedLog, sqlite3.Error) as error:
+            raise StorageFailed(f"{self.path} cannot be read: {error}") from error
+        finally:
+            database.close()
 
     def parts(self) -> Iterator[Part]:
         """Give the snapshot. Raises StartFailed if it is damaged."""
@@ -172,6 +194,25 @@ class Store:
         (self.log_bytes,) = self._database.execute(_LOG_BYTES).fetchone()
         (self.snapshot_bytes,) = self._database.execute(_SNAPSHOT_BYTES, (self.base,)).fetchone()
 
+    def _identify(self) -> str:
+        fresh = secrets.token_hex(6)
+        self._database.execute("INSERT OR IGNORE INTO about VALUES ('identity', ?)", (fresh,))
+        (identity,) = self._database.execute("SELECT value FROM about WHERE key = 'identity'").fetchone()
+        return str(identity)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the machine was loaded from."""
+        found = self._database.execute("SELECT value FROM about WHERE key = 'machine'").fetchone()
+        return msgspec.json.decode(found[0], type=dict[str, Any]) if found else {}
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Note what the machine was loaded from. Raises StorageFailed."""
+        try:
+            self._database.execute("INSERT OR REPLACE INTO about VALUES ('machine', ?)", (_json(about),))
+        except sqlite3.Error as error:
+            raise StorageFailed(f"{self.path} could not be written ({error}); make room, then load again") from error
+
     def close(self) -> None:
         """Close the log and let others have the folder."""
         self._database.close()
@@ -182,6 +223,12 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove(directory: Path, machine: str) -> None:
+    """Delete the log of a machine, which nobody has open."""
+    for end in ("sqlite", "sqlite-wal", "sqlite-shm", "lock"):
+        (directory / f"{machine}.{end}").unlink(missing_ok=True)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -253,6 +300,6 @@ def _checksum(*texts: str) -> int:
     return zlib.crc32("\n".join(texts).encode())
 
 
-def _text(facts: list[Any]) -> str:
+def _json(value: Any) -> str:
     """JSON, since that has integers of any size."""
-    return msgspec.json.encode(facts).decode()
+    return msgspec.json.encode(value).decode()
