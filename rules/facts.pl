@@ -12,6 +12,8 @@ writes them.
 :- use_module(schema/cores).
 :- use_module(schema/caches).
 :- use_module(schema/acpi).
+:- use_module(schema/acpi_iommu).
+:- use_module(schema/acpi_platform).
 :- use_module(schema/pci).
 :- use_module(schema/memory).
 :- use_module(schema/os).
