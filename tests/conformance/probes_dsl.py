@@ -83,10 +83,11 @@ def madt(text: str) -> Facts:
     address = number(head, "Local Apic Address")
     for fields in entries:
         kind = number(fields, "Subtable Type")
-        if kind == 0:
-            facts.add(("apic", numbers(fields, "Processor ID", "Local Apic ID", "Processor Enabled")))
-        elif kind == 9:
-            facts.add(("apic", numbers(fields, "Processor UID", "Processor x2Apic ID", "Processor Enabled")))
+        if kind in (0, 9):
+            ids = ("Processor ID", "Local Apic ID") if kind == 0 else ("Processor UID", "Processor x2Apic ID")
+            facts.add(("apic", numbers(fields, *ids, "Processor Enabled")))
+            if number(head, "Revision") >= 5 and number(fields, "Flags") & 2:  # not printed of an x2APIC
+                facts.add(("apic_online_capable", numbers(fields, *ids)))
         elif kind == 1:
             facts.add(("ioapic", numbers(fields, "I/O Apic ID", "Address", "Interrupt")))
         elif kind == 2:
@@ -302,6 +303,18 @@ def dmar(text: str) -> Facts:
     return facts
 
 
+UNIT_FLAGS = (
+    "ht_tunnel",
+    "pass_posted_writes",
+    "response_pass_posted_writes",
+    "isochronous",
+    "iotlb",
+    "coherent",
+    "prefetch",
+    "page_requests",
+)
+
+
 def ivrs(text: str) -> Facts:
     """The facts of an IVRS, as far as the disassembler tells entries apart."""
     head, *entries = structures(text, "Subtable Type", "Entry Type")
@@ -311,23 +324,13 @@ def ivrs(text: str) -> Facts:
     guest = 48 if information >> 5 & 7 == 2 else "unknown"
     facts: Facts = {("ivrs_platform", (guest, information >> 8 & 127, information >> 15 & 127, are_set))}
     place, segment, start = -1, 0, (0, 0)
-    unit_flags = [
-        "ht_tunnel",
-        "pass_posted_writes",
-        "response_pass_posted_writes",
-        "isochronous",
-        "iotlb",
-        "coherent",
-        "prefetch",
-        "page_requests",
-    ]
     for fields in entries:
         if "Subtable Type" in fields:
             place += 1
             kind, flags = numbers(fields, "Subtable Type", "Flags")
             if kind in (0x10, 0x11, 0x40):
                 segment = number(fields, "PCI Segment Group")
-                shown = tuple(name for bit, name in enumerate(unit_flags) if flags >> bit & 1)
+                shown = tuple(name for bit, name in enumerate(UNIT_FLAGS) if flags >> bit & 1)
                 where = _function(segment, number(fields, "DeviceId"))
                 rest = numbers(fields, "Capability Offset", "Base Address")
                 facts.add(("ivrs_unit", (place, kind, where, *rest, shown)))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import probes_dsl
 import probes_dsl_fields
 import pytest
-from conftest import Compare
 from probes_recorded import DATA, load, rows
 from probes_vocabulary import violations
 
 from probes.acpi.probe import DECODERS, probe
 from probes.acpi.table import Table, flatten, open_table
 from probes.source import Files
+
+Compare = Callable[..., None]
 
 REPEATED = "contradicts an earlier entry"
 
