@@ -1,5 +1,5 @@
 # The two commands: `make run` and `make test`. Both do all their own set-up.
-.PHONY: help run test setup lint format bench clean
+.PHONY: help run test setup lint format fuzz bench clean
 
 PY := .venv/bin/python
 BIN := .venv/bin
@@ -24,6 +24,9 @@ format: setup ## rewrite Python and C the way the linters want them
 	@$(BIN)/ruff check --fix -q . || true
 	@$(BIN)/ruff format -q .
 	@$(BIN)/clang-format -i $(C_SOURCES)
+
+fuzz: setup ## mutated recordings through the probes, for minutes (ARGS="--seconds 600 --seed 7")
+	@$(PY) tests/fuzz/fuzz.py $(ARGS)
 
 bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench
 	@tools/bench.sh $(ARGS)
