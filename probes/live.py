@@ -49,8 +49,12 @@ class Live(Tree):
 
     def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
         """Return what CPUID answered on a core."""
-        dump = self._dumps_of_cores().get(core)
+        dump = self.cpuid_dump(core)
         return dump.lookup(leaf, subleaf) if dump else None
+
+    def cpuid_dump(self, core: int) -> CpuidDump | None:
+        """Return all that CPUID answered on a core."""
+        return self._dumps_of_cores().get(core)
 
     def _dumps_of_cores(self) -> dict[int, CpuidDump]:
         if self._recorded is None:

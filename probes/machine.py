@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 
 from probes import processors
 from probes.acpi import probe as acpi
@@ -13,7 +14,7 @@ from probes.live import Live
 from probes.pci import probe as pci
 from probes.source import Source
 
-__all__ = ["SUBJECTS", "Survey", "live", "survey"]
+__all__ = ["SUBJECTS", "Survey", "live", "read", "survey"]
 
 
 def survey(source: Source, subjects: Collection[str] | None = None) -> Survey:
@@ -25,6 +26,17 @@ def survey(source: Source, subjects: Collection[str] | None = None) -> Survey:
     distances, problems = _node_distances(merge(found.get("acpi", ())), merge(found.get("memory", ())), domains)
     others = (fact for fact in told.facts if fact.name != "node_distance")
     return Survey((*others, *distances, *domains), (*told.problems, *problems))
+
+
+def read(path: Path, format_: str = "auto", subjects: Collection[str] | None = None) -> Survey:
+    """Survey what was recorded of a machine. Raises RecordingError, with place, cause and remedy, if nothing can be read."""
+    from probes.recorded.formats import open_recording  # most surveys are of the live machine
+
+    found = open_recording(path, format_)
+    if isinstance(found, Survey):
+        return found
+    told = survey(found.source, subjects)
+    return Survey(told.facts, (*found.problems, *told.problems))
 
 
 def live() -> Source:
