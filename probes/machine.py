@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from probes import processors
 from probes.acpi import probe as acpi
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Problem, Survey, Term, merge
-from probes.kernel import devices, iomem, nodes
+from probes.kernel import devices, gpus, interrupts, iomem, nodes
 from probes.live import Live
 from probes.pci import probe as pci
 from probes.source import Source
@@ -64,26 +64,42 @@ SUBJECTS: Mapping[str, tuple[Callable[[Source], Survey], ...]] = {
     "acpi": (acpi.probe,),
     "pci": (pci.probe,),
     "memory": (iomem.probe, nodes.probe),
-    "devices": (devices.probe,),
+    "devices": (devices.probe, gpus.probe, interrupts.probe),
 }
 """What can be asked for by name, and the probes that answer. What firmware and kernel say of nodes is joined in `survey`."""
 
 
 def _node_domains(facts: tuple[Fact, ...]) -> Iterator[Fact]:
-    """Yield node_domain: which proximity domain each node is, told by the processors that are in both."""
+    """Yield node_domain: which proximity domain each node is, told by the processors that are in both, or else by the memory."""
     rows: dict[str, list[tuple[Term, ...]]] = {}
     for fact in facts:
         rows.setdefault(fact.name, []).append(fact.args)
     apic_ids = {args[0]: args[1] for args in rows.get("core", ())}
     domains = {args[0]: args[1] for args in rows.get("cpu_affinity", ())}
     of_node: dict[Term, set[Term]] = {}
+    told_by_cores = {node for node, _ in rows.get("numa_core", ())}
     for node, core in rows.get("numa_core", ()):
         domain = domains.get(apic_ids.get(core, UNKNOWN))
         if domain is not None:
             of_node.setdefault(node, set()).add(domain)
+    for node, base, _ in rows.get("node_memory", ()):
+        if node not in told_by_cores:
+            of_node.setdefault(node, set()).update(_domain_of_memory(rows, base))
     for node, found in of_node.items():
         if len(found) == 1:
             yield Fact("node_domain", (node, *found))
+
+
+def _domain_of_memory(rows: Mapping[str, Sequence[tuple[Term, ...]]], address: Term) -> Iterator[Term]:
+    """Yield the domains that firmware says an address belongs to."""
+    for base, size, domain, *_ in rows.get("memory_affinity", ()):
+        if (
+            isinstance(base, int)
+            and isinstance(size, int)
+            and isinstance(address, int)
+            and base <= address < base + size
+        ):
+            yield domain
 
 
 def _node_distances(

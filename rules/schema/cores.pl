@@ -46,6 +46,9 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
         [ doc("Family, model and stepping, with the extended fields folded in."),
           key([core]), source("CPUID leaf 1") ]).
 
+:- fact(cpu_midr(core: core, implementer: count, variant: count, part: count, revision: count),
+        [ doc("What an Arm processor says it is, by number: MIDR_EL1."), key([core]), source("sysfs regs/identification; /proc/cpuinfo") ]).
+
 :- fact(cpu_name(core: core, brand: text),
         [ doc("Brand string."), key([core]), source("CPUID leaves 0x80000002 to 0x80000004") ]).
 
