@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from probes import processors
+from probes.acpi import aml
 from probes.acpi import probe as acpi
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Problem, Survey, Term, merge
@@ -61,7 +62,7 @@ def _has_long_mode(source: Source) -> bool:
 
 SUBJECTS: Mapping[str, tuple[Callable[[Source], Survey], ...]] = {
     "cpuid": (processors.probe,),
-    "acpi": (acpi.probe,),
+    "acpi": (acpi.probe, aml.probe),
     "pci": (pci.probe,),
     "memory": (iomem.probe, nodes.probe),
     "devices": (devices.probe, gpus.probe, interrupts.probe),

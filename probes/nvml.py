@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 
@@ -16,7 +17,7 @@ def devices() -> bytes:
     Raises FileNotFoundError where there is no library.
     """
     try:
-        import pynvml
+        pynvml: Any = import_module("pynvml")
     except ImportError:
         raise FileNotFoundError(2, "nvidia-ml-py is not installed") from None
     try:

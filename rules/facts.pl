@@ -14,6 +14,7 @@ writes them.
 :- use_module(schema/acpi).
 :- use_module(schema/acpi_iommu).
 :- use_module(schema/acpi_platform).
+:- use_module(schema/aml).
 :- use_module(schema/pci).
 :- use_module(schema/pci_capabilities).
 :- use_module(schema/memory).
