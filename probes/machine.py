@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,12 +22,39 @@ __all__ = ["SUBJECTS", "Survey", "live", "read", "survey"]
 def survey(source: Source, subjects: Collection[str] | None = None) -> Survey:
     """Run the probes of some subjects, by default of all, on a source. Raises KeyError for a subject that there is not."""
     chosen = SUBJECTS if subjects is None else {name: SUBJECTS[name] for name in subjects}
-    found = {name: tuple(probe(source) for probe in probes) for name, probes in chosen.items()}
+    beside = _Beside(aml.probe, source) if any(aml.probe in probes for probes in chosen.values()) else None
+    found = {
+        name: tuple(beside.join() if beside and probe is aml.probe else probe(source) for probe in probes)
+        for name, probes in reversed(list(chosen.items()))  # the tables' programs are run meanwhile, so ACPI comes late
+    }
+    found = {name: found[name] for name in chosen}
     told = merge((_identity(source), *(part for parts in found.values() for part in parts)))
     domains = tuple(_node_domains(told.facts))
     distances, problems = _node_distances(merge(found.get("acpi", ())), merge(found.get("memory", ())), domains)
     others = (fact for fact in told.facts if fact.name != "node_distance")
     return Survey((*others, *distances, *domains), (*told.problems, *problems))
+
+
+class _Beside:
+    """A probe that runs beside the others: what it waits for is another program."""
+
+    def __init__(self, probe: Callable[[Source], Survey], source: Source) -> None:
+        self._told: Survey | BaseException = Survey()
+        self._thread = threading.Thread(target=self._run, args=(probe, source), name="probes-beside", daemon=True)
+        self._thread.start()
+
+    def _run(self, probe: Callable[[Source], Survey], source: Source) -> None:
+        try:
+            self._told = probe(source)
+        except BaseException as error:
+            self._told = error
+
+    def join(self) -> Survey:
+        """Wait for it, and give what it found."""
+        self._thread.join()
+        if isinstance(self._told, BaseException):
+            raise self._told
+        return self._told
 
 
 def read(path: Path, format_: str = "auto", subjects: Collection[str] | None = None) -> Survey:

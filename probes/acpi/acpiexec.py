@@ -3,7 +3,8 @@
 AML is a machine's own program and may do anything that the interpreter lets it: so it runs apart, with bounds on time, memory and
 output. It touches no hardware: every register that it reads is zero.
 
-Commands come on standard input rather than by `-b`, which waits a second before it begins.
+Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own, which
+`-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from pathlib import Path
 PROGRAM = "acpiexec"
 
 SECONDS = 20
-LOOP_SECONDS = 2
+LOOP_SECONDS = 1
 """For a loop of AML that does not end by itself."""
 MEMORY = 1 << 30
 OUTPUT = 64 << 20
+
+BREAKPOINT = "**break** Executed AML BreakPoint"
 
 COMMANDS = (
     "execute \\_PIC 1",
     "resources",
     *(f"all {name}" for name in ("_HID", "_CID", "_ADR", "_BBN", "_SEG", "_PXM")),
-    "quit",
 )
 """Interrupts as they are where I/O APICs are in use (ACPI 6.5, 5.8.1), then everything that is read of devices."""
 
@@ -50,10 +52,11 @@ def evaluate(dsdt: bytes, ssdts: Sequence[bytes]) -> str:
         names = ["dsdt.dat", *(f"ssdt{number}.dat" for number in range(1, len(ssdts) + 1))]
         for name, table in zip(names, (dsdt, *ssdts), strict=True):
             Path(folder, name).write_bytes(table)
-        with Path(folder, "output").open("w+b") as output:
-            _run([program, "-to", str(LOOP_SECONDS), *names], folder, output.fileno())
-            output.seek(0)
-            text = output.read(OUTPUT).decode("latin-1")
+        command = [program, "-to", str(LOOP_SECONDS), *names]
+        text = _run(command, folder, "\n".join((*COMMANDS, "quit", "")))
+        if BREAKPOINT in text:
+            text = _run([*command[:1], "-b", ";".join(COMMANDS), *command[1:]], folder, "")
+            return text
     if "- resources" not in text:
         last = [line.strip() for line in text.splitlines() if line.strip()][-1:]
         cause = f"{PROGRAM} could not load the DSDT: {last[0][:120] if last else 'it said nothing'}"
@@ -61,24 +64,29 @@ def evaluate(dsdt: bytes, ssdts: Sequence[bytes]) -> str:
     return text
 
 
-def _run(command: Sequence[str], folder: str, output: int) -> None:
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={"PATH": "/usr/bin:/bin"},
-    ) as process:
+def _run(command: Sequence[str], folder: str, typed: str) -> str:
+    with (
+        Path(folder, "output").open("w+b") as output,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={"PATH": "/usr/bin:/bin"},
+        ) as process,
+    ):
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (SECONDS, SECONDS))
         try:
-            process.communicate("\n".join((*COMMANDS, "")).encode(), timeout=SECONDS)
+            process.communicate(typed.encode(), timeout=SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise NotEvaluated(
                 f"{PROGRAM} did not end within {SECONDS} s", "the AML of this machine does not end"
             ) from None
+        output.seek(0)
+        return output.read(OUTPUT).decode("latin-1")
