@@ -3,8 +3,8 @@
 AML is a machine's own program and may do anything that the interpreter lets it: so it runs apart, with bounds on time, memory and
 output. It touches no hardware: every register that it reads is zero.
 
-Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own, which
-`-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
+Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own,
+which `-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
 """
 
 from __future__ import annotations
