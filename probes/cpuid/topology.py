@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from probes.cpuid.deterministic import shared_bits_at
-from probes.cpuid.identity import has_apic_id, version
+from probes.cpuid.identity import cores_10h, has_apic_id, is_dual_node_10h, version
 from probes.cpuid.registers import AMD_VENDORS, Lookup, Registers, bits, bits_needed
 
 LEVELS_AT_MOST = 8
@@ -135,7 +135,7 @@ def _by_counts(cpuid: Lookup, vendor: str | None) -> _Cut | None:
         return None
     apic_id = bits(leaf_1.ebx, 31, 24)
     if vendor in AMD_VENDORS:
-        return _amd_counts(cpuid, apic_id)
+        return _amd_counts(cpuid, apic_id, leaf_1)
     if not bits(leaf_1.edx, 28, 28):  # HTT clear: one hardware thread in the package
         return _Cut(apic_id, {"core": 0, "package": 0})
     package = bits_needed(bits(leaf_1.ebx, 23, 16))
@@ -144,8 +144,9 @@ def _by_counts(cpuid: Lookup, vendor: str | None) -> _Cut | None:
     return _Cut(apic_id, {"core": max(package - bits_needed(cores), 0), "package": package})
 
 
-def _amd_counts(cpuid: Lookup, apic_id: int) -> _Cut:
-    package = 0
+def _amd_counts(cpuid: Lookup, apic_id: int, leaf_1: Registers) -> _Cut:
+    # Where the leaf that counts cores is missing, the count of leaf 1 stands, if HTT is set (APM volume 3, E.5.1).
+    package = bits_needed(bits(leaf_1.ebx, 23, 16)) if bits(leaf_1.edx, 28, 28) else 0
     leaf_8 = cpuid(0x80000008, 0)
     if leaf_8 is not None:
         package = bits(leaf_8.ecx, 15, 12) or bits_needed(bits(leaf_8.ecx, 7, 0) + 1)
@@ -170,20 +171,12 @@ def _amd(found: Position, cpuid: Lookup, inside: int, package_shift: int) -> Pos
         if family in UNIT_FAMILIES:
             found = found._replace(module=bits(leaf_1e.ebx, 7, 0))
     elif is_dual_node_10h(cpuid):
-        leaf_8 = cpuid(0x80000008, 0)
-        cores = bits(leaf_8.ecx, 7, 0) + 1 if leaf_8 is not None else 1
-        found = found._replace(inner_node=inside // max(cores // 2, 1))
+        found = found._replace(inner_node=inside // (cores_10h(cpuid) // 2))
     if found.complex is None and family >= 0x17:
         shared = shared_bits_at(cpuid, 3)
         if shared is not None:
             found = found._replace(complex=inside >> min(shared, package_shift))
     return found
-
-
-def is_dual_node_10h(cpuid: Lookup) -> bool:
-    """Say whether it is a package of two nodes of family 10h: model 9, in the G34 package (BKDG 31116, 2.1)."""
-    found = version(cpuid)
-    return found is not None and (found.family, found.model) == (0x10, 9)
 
 
 def topology_extension(cpuid: Lookup) -> Registers | None:
