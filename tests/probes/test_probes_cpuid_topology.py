@@ -163,15 +163,21 @@ def test_the_width_of_ids_counts_before_the_number_of_cores() -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (FAMILY_15H, Position(0x15, 1, 5, 0, module=2, node=3, inner_node=3)),
-        (FAMILY_16H, Position(0x15, 1, 5, 0, module=2, node=0)),
-        (FAMILY_17H, Position(0x15, 1, 2, 1, node=3)),
+        (FAMILY_15H, Position(0x35, 1, 5, 0, module=2, node=3, inner_node=3)),
+        (FAMILY_16H, Position(0x35, 1, 5, 0, module=2, node=0)),
+        (FAMILY_17H, Position(0x35, 1, 2, 1, node=3)),
     ],
     ids=["15h", "16h", "17h"],
 )
 def test_amd_topology_extension_counts_threads_from_family_17h_on(version: int, expected: Position) -> None:
-    leaves = leaf_1(apic_id=5, logical=16, version=version) | sizes(16, size=4) | extension(0x15, 2, 2, 3, nodes=2)
+    """The present APIC id, which firmware has moved up, is there too; packages are numbered by the one of leaf 1."""
+    leaves = leaf_1(apic_id=0x15, logical=16, version=version) | sizes(16, size=4) | extension(0x35, 2, 2, 3, nodes=2)
     assert position(cpu(leaves), AMD) == expected
+
+
+def test_an_apic_id_that_leaf_1_has_no_room_for_is_that_of_the_topology_extension() -> None:
+    leaves = leaf_1(apic_id=0x15, logical=255, version=FAMILY_17H) | sizes(128, size=7) | extension(0x115, 2, 2, 3)
+    assert position(cpu(leaves), AMD) == Position(0x115, 2, 10, 1, node=3)
 
 
 def test_topology_extension_does_not_count_where_it_is_not_announced() -> None:
