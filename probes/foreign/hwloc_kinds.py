@@ -23,12 +23,12 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
     for element in document.top:
         if element.tag == "cpukind":
             try:
-                cores = bits(element.attributes.get("cpuset", "")) & document.root.cores
+                held = bits(element.attributes.get("cpuset", "")) & document.root.cores
             except ValueError as error:
                 yield Problem(f"{name}, cpukind", str(error), f"this kind is left out; {REMEDY}")
                 continue
             rank = element.number("forced_efficiency")
-            kinds.append((numbers(cores), rank, dict(islice(element.infos(), INFO_LIMIT))))
+            kinds.append((numbers(held), rank, dict(islice(element.infos(), INFO_LIMIT))))
     ranks = {rank for _, rank, _ in kinds}
     ranked = len(kinds) > 1 and None not in ranks and len(ranks) == len(kinds)
     seen: set[int] = set()

@@ -233,7 +233,8 @@ def _attributes(document: Document, name: str, nodes: list[_Node], own: dict[int
             sources = _initiators(row, own, objects)
             if target is None or value is None or not sources or value >= 1 << 53:
                 lost += 1
-            for source in sources if target is not None and value is not None else ():
+                continue
+            for source in sources:
                 if (fact, kind, source, target) not in seen:
                     seen.add((fact, kind, source, target))
                     yield Fact(fact, (source, target, kind, value * 1000 if fact == "node_latency" else value))
