@@ -15,7 +15,7 @@ from probes.fact import Fact, Problem, Survey
 from probes.foreign import hwloc_devices, hwloc_kinds, hwloc_memory
 from probes.foreign.hwloc_document import REMEDY, Document, Element, bits, numbers, parse
 
-__all__ = ["recognises", "read"]
+__all__ = ["read", "recognises"]
 
 CACHE_TYPES = {0: "unified", 1: "data", 2: "instruction"}
 

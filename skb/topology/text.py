@@ -87,7 +87,7 @@ _DESCRIBED: dict[str, Callable[[Json], str]] = {
     "memory": lambda value: size(value) if isinstance(value, int) else "",
     "memory_kind": str,
     "size": lambda value: size(value) if isinstance(value, int) else "",
-    "os": str,
+    "os": lambda value: "" if value == "unknown" else str(value),
     "name": lambda value: re.sub(
         r"\s+", " ", " ".join(map(str, value)) if isinstance(value, list) else str(value)
     ).strip(),
