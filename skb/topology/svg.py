@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from math import log
 
 from skb.topology.part import PCI, Tree, children
 from skb.topology.text import description
@@ -41,7 +42,10 @@ _FILL = {
 }
 
 _CHIPS = {"core"}
-"""Parts that stand side by side, however many there are."""
+"""Parts that stand side by side, up to eight of them."""
+
+MOST_COLUMNS = 32
+"""Arrangements of more columns are tried only if they are one row."""
 
 
 @dataclass
@@ -53,6 +57,15 @@ class _Box:
     width: float
     height: float
     inner: list[tuple[float, float, _Box]] = field(default_factory=list)
+
+
+@dataclass
+class _Block:
+    """Boxes side by side or below each other, with their places."""
+
+    width: float
+    height: float
+    placed: list[tuple[float, float, _Box]]
 
 
 def svg(machine: Tree) -> str:
@@ -71,7 +84,9 @@ def svg(machine: Tree) -> str:
 def _arrange(part: Tree) -> _Box:
     heading, described = description(part)
     words = heading
-    for more in described:
+    for more in (
+        reversed(described) if part["type"] in PCI else described
+    ):  # names of devices say more than their numbers
         if len(words) + len(more) + 2 <= MOST_LETTERS:
             words += f", {more}"
     inner = [_arrange(child) for child in children(part)]
@@ -79,54 +94,103 @@ def _arrange(part: Tree) -> _Box:
     head = LINE + MARGIN
     if not inner:
         return _Box(part, words, max(own_width, 28), head)
-    processors = [box for box in inner if box.part["type"] not in PCI]
     devices = [box for box in inner if box.part["type"] in PCI]
-    memory = [box for box in processors if box.part["type"] == "node" and not box.inner]
-    rest = [box for box in processors if box not in memory]
-    placed: list[tuple[float, float, _Box]] = []
-    y = float(head)
-    width = own_width
-    for boxes in (memory, rest, devices):
-        if boxes:
-            inside, block_width, block_height = _rows(boxes, max(width - 2 * MARGIN, 0))
-            placed += [(x + MARGIN, y + row, box) for x, row, box in inside]
-            width = max(width, block_width + 2 * MARGIN)
-            y += block_height + GAP
-    for index, (x, row, box) in enumerate(placed):
-        if len(inner) == 1 or (len(memory) == 1 and box is memory[0]):
-            placed[index] = (x, row, _widened(box, width - 2 * MARGIN))
-    return _Box(part, words, width, y - GAP + MARGIN, placed)
+    memory = [box for box in inner if box.part["type"] == "node" and not box.inner]
+    processors = [box for box in inner if box not in devices and box not in memory]
+    blocks = [_grid(memory), _grid(processors)]
+    best = min(
+        (_beside(_stack(blocks), _columns(devices)), _stack([*blocks, _columns(devices)])),
+        key=lambda block: _score(block.width, block.height),
+    )
+    width = max(own_width, best.width + 2 * MARGIN)
+    placed = [(x + MARGIN, y + head, box) for x, y, box in best.placed]
+    if len(placed) == 1:
+        x, y, only = placed[0]
+        placed = [(x, y, _resized(only, width - 2 * MARGIN, only.height))]
+    return _Box(part, words, width, head + best.height + MARGIN, placed)
 
 
-def _widened(box: _Box, width: float) -> _Box:
-    """Return a box at least as wide; what it holds alone grows with it."""
-    if width <= box.width:
-        return box
+def _resized(box: _Box, width: float, height: float) -> _Box:
+    """Return a box of a size that is no smaller; what it holds alone grows with it."""
     inner = box.inner
     if len(inner) == 1:
         x, y, only = inner[0]
-        inner = [(x, y, _widened(only, width - 2 * MARGIN))]
-    return _Box(box.part, box.words, width, box.height, inner)
+        inner = [(x, y, _resized(only, width - 2 * MARGIN, only.height + height - box.height))]
+    return _Box(box.part, box.words, width, height, inner)
 
 
-def _rows(boxes: list[_Box], least: float) -> tuple[list[tuple[float, float, _Box]], float, float]:
-    """Put boxes into rows, of a width that makes the whole near SHAPE; return their places and the size of the whole."""
-    area = sum((box.width + GAP) * (box.height + GAP) for box in boxes)
-    whole = sum(box.width + GAP for box in boxes) - GAP
-    limit = max(least, max(box.width for box in boxes), (area * SHAPE) ** 0.5)
-    if all(box.part["type"] in _CHIPS for box in boxes) and len(boxes) <= 8:
-        limit = whole
-    placed = []
-    x = y = row_height = width = 0.0
-    for box in boxes:
-        if x and x + box.width > limit + 0.5:
-            y += row_height + GAP
-            x = row_height = 0.0
-        placed.append((x, y, box))
-        width = max(width, x + box.width)
-        row_height = max(row_height, box.height)
-        x += box.width + GAP
-    return placed, width, y + row_height
+def _score(width: float, height: float) -> float:
+    """Say how much a block is not what a page wants: small, and of its shape."""
+    return width * height * (1 + 0.3 * abs(log(max(width, 1) / (max(height, 1) * SHAPE))))
+
+
+def _grid(boxes: list[_Box]) -> _Block:
+    """Put boxes into rows and columns that are aligned, in their order, row by row."""
+    best = _Block(0, 0, [])
+    for count in range(1, len(boxes) + 1):
+        if count != len(boxes) and (
+            count > MOST_COLUMNS or (all(box.part["type"] in _CHIPS for box in boxes[:9]) and len(boxes) < 9)
+        ):
+            continue
+        widths = [max(box.width for box in boxes[column::count]) for column in range(count)]
+        rows = [boxes[first : first + count] for first in range(0, len(boxes), count)]
+        heights = [max(box.height for box in row) for row in rows]
+        block = _Block(sum(widths) + GAP * (len(widths) - 1), sum(heights) + GAP * (len(heights) - 1), [])
+        if best.placed and _score(block.width, block.height) >= _score(best.width, best.height):
+            continue
+        y = 0.0
+        for row, height in zip(rows, heights, strict=True):
+            x = 0.0
+            for box, width in zip(row, widths, strict=False):
+                block.placed.append((x, y, _resized(box, width, height)))
+                x += width + GAP
+            y += height + GAP
+        best = block
+    return best
+
+
+def _columns(boxes: list[_Box]) -> _Block:
+    """Put boxes of different heights below each other, in as many columns as suit their shape."""
+    best = _Block(0, 0, [])
+    whole = sum(box.height + GAP for box in boxes)
+    for count in range(1, min(len(boxes), MOST_COLUMNS) + 1):
+        columns: list[list[_Box]] = [[]]
+        filled = 0.0
+        for box in boxes:
+            if columns[-1] and filled + box.height / 2 > whole * len(columns) / count:
+                columns.append([])
+            columns[-1].append(box)
+            filled += box.height + GAP
+        block = _Block(0, 0, [])
+        for column in columns:
+            x = block.width + GAP if block.width else 0.0
+            width, y = max(box.width for box in column), 0.0
+            for box in column:
+                block.placed.append((x, y, _resized(box, width, box.height)))
+                y += box.height + GAP
+            block.width, block.height = x + width, max(block.height, y - GAP)
+        if not best.placed or _score(block.width, block.height) < _score(best.width, best.height):
+            best = block
+    return best
+
+
+def _stack(blocks: list[_Block]) -> _Block:
+    """Put blocks below each other."""
+    whole = _Block(0, 0, [])
+    for block in blocks:
+        if block.placed:
+            down = whole.height + GAP if whole.placed else 0
+            whole.placed += [(x, y + down, box) for x, y, box in block.placed]
+            whole.width, whole.height = max(whole.width, block.width), down + block.height
+    return whole
+
+
+def _beside(left: _Block, right: _Block) -> _Block:
+    """Put a block to the right of another."""
+    across = left.width + GAP if left.placed else 0
+    placed = [*left.placed, *((x + across, y, box) for x, y, box in right.placed)]
+    width = across + right.width if right.placed else left.width
+    return _Block(width, max(left.height, right.height), placed)
 
 
 def _draw(box: _Box, x: float, y: float) -> Iterator[str]:
