@@ -15,7 +15,9 @@ MOST_PAIRS = 1024
 
 
 def survey(text: str, latencies: str | None = None) -> Survey:
-    """Return the facts of a known machine, or of a description. `latencies` are by level, a file with a matrix of another
+    """Return the facts of a known machine, or of a description.
+
+    `latencies` are by level, a file with a matrix of another
     program, or `none`.
 
     Raises DescriptionError, and RecordingError for a file.
