@@ -1,164 +1,100 @@
 """PCI functions under /sys/bus/pci/devices.
 
-Configuration space comes from `config`; what it cannot say comes from the kernel: the size of a base address register
-(`resource`, since sizing writes to the register), the NUMA node, the driver, and the vendor and device of a virtual
-function, which reads 0xffff there (SR-IOV 1.1, 3.4.1.1).
+Configuration space comes from `config`; what it cannot say comes from the kernel: the size of a base address register (`resource`, since
+sizing writes to the register), the NUMA node, the driver, and the vendor and device of a virtual function, which reads 0xffff there (PCI
+Express 6.0, 9.3.4.1.1). Where the kernel does not name a virtual function, the SR-IOV capability of its physical function does.
 
-The base of a register is the processor's address, which is what `resource` holds and what memory facts use. It equals
-the register on machines without address translation at the host bridge; without `resource` the register is shown.
+The base of a register is the processor's address, which is what `resource` holds and what memory facts use. It equals the register on
+machines without address translation at the host bridge; without `resource` the register is shown.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from probes.fact import Compound, Fact, Survey, addr
-from probes.pci.capabilities import decode_capabilities
-from probes.pci.config import (
-    HEADER_SIZE,
-    Bar,
-    Header,
-    decode_bars,
-    decode_buses,
-    decode_header,
-    decode_interrupt,
+from probes.fact import Compound, Fact, Survey, Term
+from probes.pci.bars import Bar, decode_bars, decode_rom
+from probes.pci.bridges import decode_buses, decode_cardbus_windows, decode_windows
+from probes.pci.capabilities import PCI_EXPRESS, decode_capabilities
+from probes.pci.config import CONFIG_SIZE, HEADER_SIZE, UNKNOWN
+from probes.pci.decoders import decode_capability, fact_of
+from probes.pci.header import CARDBUS_BRIDGE, PCI_BRIDGE, Header, decode_header, decode_interrupt, decode_subsystem
+from probes.pci.sriov import Numbering, Sriov, VfBar, virtual_functions
+from probes.pci.sysfs import (
+    DEVICES,
+    NO_RESOURCE,
+    ROM,
+    UNSET,
+    VF_BARS,
+    Resource,
+    identity,
+    kernel_facts,
+    named_by_link,
+    parse_address,
+    register_of,
+    resources,
+    slots,
 )
 from probes.reading import AS_ROOT, LOOK_AT_FILE, Reading
 from probes.source import Source
 
-DEVICES = "/sys/bus/pci/devices"
+__all__ = ["DEVICES", "parse_address", "probe"]
 
 BY_DEVICE = "the device or the recording is damaged; what could be read is used"
-
-IO, MEMORY, PREFETCH, MEMORY_64, UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000000
-"""IORESOURCE flags of the kernel (include/linux/ioport.h); UNSET: it has a size and no address yet."""
-
-ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+WITH_EXTENDED = "run as root, or record with `lspci -xxxx`, or accept that these facts are missing"
 
 
-class Resource(NamedTuple):
-    """A line of `resource`."""
+class Function(NamedTuple):
+    """A function: its address, its directory, what it is called there."""
 
-    start: int
-    end: int
-    flags: int
-
-
-def parse_address(name: str) -> Compound | None:
-    """Return the function that a directory of sysfs is called by (`0000:00:1f.3`), None if it is not one."""
-    parts = ADDRESS.fullmatch(name)
-    return addr(*(int(part, 16) for part in parts.groups())) if parts else None
+    address: Compound
+    path: str
+    name: str
 
 
-def probe(source: Source) -> Survey:
-    """Read every PCI function."""
-    reading = Reading(source)
-    facts: list[Fact] = []
-    curtailed: list[str] = []
-    for name in reading.list(DEVICES):
-        function = parse_address(name)
-        path = f"{DEVICES}/{name}"
-        if function is None:
-            reading.problem(path, "not the address of a PCI function", LOOK_AT_FILE)
-            continue
-        config = reading.bytes(f"{path}/config")
-        header = decode_header(config) if config is not None else None
-        if config is not None and header is None:
-            reading.problem(f"{path}/config", f"only {len(config)} bytes, where a header has {HEADER_SIZE}", BY_DEVICE)
-        if config is not None and header is not None:
-            facts += _function_facts(reading, path, function, config, header)
-            if header.has_capabilities and len(config) == HEADER_SIZE:
-                curtailed.append(name)
-        facts += _kernel_facts(reading, path, function)
-    if curtailed:
-        reading.problem(DEVICES, f"capabilities of {len(curtailed)} functions are not readable", AS_ROOT)
-    return Survey(tuple(facts), reading.problems())
+class Virtual(NamedTuple):
+    """A virtual function, known by its physical one."""
+
+    physical: Compound
+    vendor: int
+    device: int
 
 
-def _function_facts(reading: Reading, path: str, function: Compound, config: bytes, header: Header) -> Iterator[Fact]:
-    if not any(byte != 0xFF for byte in config[:HEADER_SIZE]):
-        reading.problem(f"{path}/config", "reads all ones: the function does not answer", "wake it or plug it in again")
-        return
-    fields = header.fields
-    vendor, device = fields["vendor"], fields["device"]
-    if vendor == 0xFFFF:
-        told = reading.number(f"{path}/vendor", 16), reading.number(f"{path}/device", 16)
-        if told[0] is None or told[1] is None:
-            reading.problem(f"{path}/config", "names no vendor, and sysfs neither", BY_DEVICE)
-            return
-        vendor, device = told[0], told[1]
-    yield Fact(
-        "device",
-        (function, vendor, device, fields["class"], fields["sub_class"], fields["prog_if"], fields["revision"]),
-    )
-    if header.shape is None:
-        reading.problem(f"{path}/config", f"header of unknown type {header.type:#04x}", BY_DEVICE)
-        return
-    yield from _bar_facts(reading, path, function, config, header.shape.bars)
-    if header.shape.is_bridge:
-        yield Fact("bridge", (function, *decode_buses(config)))
-    yield from _interrupt_facts(reading, path, function, config)
-    if header.has_capabilities and len(config) > HEADER_SIZE:
-        capabilities = decode_capabilities(config, header.shape.capability_pointer)
-        for capability in capabilities.found:
-            yield Fact("pci_capability", (function, capability.name, capability.offset))
-        for wrong in capabilities.wrong:
-            reading.problem(f"{path}/config", wrong, BY_DEVICE)
+class _Probe:
+    """One run over all functions."""
 
+    def __init__(self, source: Source) -> None:
+        self.reading = Reading(source)
+        self.without_capabilities: list[str] = []
+        self.without_extended: list[str] = []
+        self.virtual: dict[Compound, Virtual] = {}
 
-def _interrupt_facts(reading: Reading, path: str, function: Compound, config: bytes) -> Iterator[Fact]:
-    pin, line = decode_interrupt(config)
-    if pin > 4:
-        reading.problem(f"{path}/config", f"interrupt pin {pin}, where there are four", BY_DEVICE)
-    elif pin:
-        yield Fact("interrupt_pin", (function, "abcd"[pin - 1], line))
-
-
-def _bar_facts(reading: Reading, path: str, function: Compound, config: bytes, count: int) -> Iterator[Fact]:
-    registers: dict[int, Bar] = {}
-    for found in decode_bars(config, count):
-        if isinstance(found, Bar):
-            registers[found.slot] = found
-        else:
-            reading.problem(f"{path}/config", found, BY_DEVICE)
-    resources = _resources(reading, f"{path}/resource")[:count]
-    for index in range(count):
-        resource = resources[index] if index < len(resources) else Resource(0, 0, 0)
-        register = registers.get(index)
-        told = _told(index, resource) if resource.flags & (IO | MEMORY) else None
-        bar = register or told
-        if bar is not None:
-            base = bar.base if told is None or resource.flags & UNSET else told.base
-            size: int | str = resource.end - resource.start + 1 if resource.end > resource.start else "unknown"
-            yield Fact("bar", (function, index, base, size, bar.space, bar.width, bar.prefetchable))
-
-
-def _told(index: int, resource: Resource) -> Bar:
-    if resource.flags & IO:
-        return Bar(index, resource.start, "io", 32, 0)
-    width = 64 if resource.flags & MEMORY_64 else 32
-    return Bar(index, resource.start, "memory", width, int(bool(resource.flags & PREFETCH)))
-
-
-def _resources(reading: Reading, path: str) -> list[Resource]:
-    found = []
-    for line in (reading.text(path) or "").splitlines():
-        try:
-            start, end, flags = (int(word, 16) for word in line.split())
-        except ValueError:
-            reading.problem(path, f"{line[:60]!r} is not start, end and flags", LOOK_AT_FILE)
-            break
-        found.append(Resource(max(start, 0), max(end, 0), flags))
-    return found
-
-
-def _kernel_facts(reading: Reading, path: str, function: Compound) -> Iterator[Fact]:
-    node = reading.number(f"{path}/numa_node")
-    if node is not None and node >= 0:
-        yield Fact("device_node", (function, node))
-    # A link that a recording kept without its target tells the name all the same; what is no link leads to itself.
-    driver = (reading.link(f"{path}/driver") or "driver").rpartition("/")[2]
-    if driver != "driver":
-        yield Fact("device_driver", (function, driver))
+    def survey(self) -> Survey:
+        reading = self.reading
+        functions = tuple(self._functions())
+        configs = {function: reading.bytes(f"{function.path}/config") for function in functions}
+        facts: dict[Function, list[Fact]] = {}
+        later = []
+        for function in functions:  # physical functions first: they name the virtual ones
+            config = configs[function]
+            if config is not None and config[:2] == b"\xff\xff":
+                later.append(function)
+            else:
+                facts[function] = [*self._facts(function, config)]
+        for function in later:
+            facts[function] = [*self._facts(function, configs[function])]
+        by_device: dict[tuple[int, int, int], list[Compound]] = {}
+        for function in functions:
+            segment, bus, device, _ = function.address.args
+            assert isinstance(segment, int) and isinstance(bus, int) and isinstance(device, int)
+            by_device.setdefault((segment, bus, device), []).append(function.address)
+        told = [fact for function in functions for fact in facts[function]]
+        told += slots(reading, by_device)
+        if self.without_capabilities:
+            count = len(self.without_capabilities)
+            reading.problem(DEVICES, f"capabilities of {count} functions are not readable", AS_ROOT)
+        if self.without_extended:
+            count = len(self.without_extended)
+            reading.problem(DEVICES, f"extended capabilities of {count} functions are not readable", WITH_EXTENDED)
+        return Survey(tuple(told), reading.problems())
