@@ -13,6 +13,7 @@ writes them.
 :- use_module(schema/caches).
 :- use_module(schema/acpi).
 :- use_module(schema/pci).
+:- use_module(schema/pci_express).
 :- use_module(schema/memory).
 :- use_module(schema/os).
 :- use_module(schema/measured).

@@ -42,7 +42,7 @@ class Subsystem(NamedTuple):
 class Range(NamedTuple):
     """A fixed range: the register that it stands for (0 to 5; 8 the expansion ROM; 9 to 14 virtual functions'), where and how large."""
 
-    index: int
+    number: int
     equivalent: int
     base: int
     size: int

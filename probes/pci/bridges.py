@@ -43,7 +43,7 @@ class Buses(NamedTuple):
 class Window(NamedTuple):
     """A range of bus addresses that a bridge passes on, limit included."""
 
-    index: int
+    number: int
     space: str
     base: int
     limit: int

@@ -115,6 +115,9 @@ class Capabilities(NamedTuple):
     wrong: tuple[str, ...]
 
 
+NO_CAPABILITIES = Capabilities((), ())
+
+
 def decode_capabilities(config: bytes, pointer: int) -> Capabilities:
     """Follow both lists. `pointer` is the offset of the byte that points to the first capability."""
     found, wrong = _list(config[:CONFIG_SIZE], config[pointer])

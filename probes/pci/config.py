@@ -1,8 +1,9 @@
 """Configuration space as bytes: how much of it there is, and how a structure in it is read.
 
-64, 256 or 4096 bytes may be there: without root Linux hands out 64, conventional PCI has 256, PCI Express 4096. The decoders of this package
-are pure functions from these bytes to an iterator of records. A record is a `NamedTuple` whose fields are the arguments of its fact after the
-function's address. Between the records a decoder yields, as text, what is wrong with what it read; the probe adds the place and the remedy.
+64, 256 or 4096 bytes may be there: without root Linux hands out 64, conventional PCI has 256, PCI Express 4096. The
+decoders of this package are pure functions from these bytes to an iterator of records. A record is a `NamedTuple` whose
+fields are the arguments of its fact after the function's address. Between the records a decoder yields, as text, what is
+wrong with what it read; the probe adds the place and the remedy.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Device(NamedTuple):
 class Range(NamedTuple):
     """Memory of a CXL device: where the host put it, its size, whether that is valid and usable, its kind."""
 
-    index: int
+    number: int
     base: int
     size: int
     valid: int
@@ -92,7 +92,7 @@ class Port(NamedTuple):
 class Registers(NamedTuple):
     """A block of CXL registers: the base address register it is behind, and the offset there."""
 
-    index: int
+    number: int
     kind: Known
     bar: int
     offset: int

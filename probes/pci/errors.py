@@ -106,7 +106,9 @@ def decode_aer(config: bytes, offset: int, _end: int) -> Decoded:
         return
     control = fields["control"]
     yield Errors("uncorrectable", names(fields["status"], UNCORRECTABLE), names(fields["mask"], UNCORRECTABLE))
-    yield Errors("correctable", names(fields["correctable"], CORRECTABLE), names(fields["correctable_mask"], CORRECTABLE))
+    yield Errors(
+        "correctable", names(fields["correctable"], CORRECTABLE), names(fields["correctable_mask"], CORRECTABLE)
+    )
     yield Fatal(names(fields["severity"], UNCORRECTABLE))
     yield Ecrc(flag(control, 5), flag(control, 6), flag(control, 7), flag(control, 8))
 

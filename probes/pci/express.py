@@ -11,7 +11,9 @@ from typing import NamedTuple
 from probes.layout import layout
 from probes.pci.config import UNKNOWN, Decoded, Known, bits, cut, flag
 
-EXPRESS = layout("PCI Express capability", "PCI Express 6.0, 7.5.3", "id B, next B, flags H, devcap I, devctl H, devsta H")
+EXPRESS = layout(
+    "PCI Express capability", "PCI Express 6.0, 7.5.3", "id B, next B, flags H, devcap I, devctl H, devsta H"
+)
 LINK = layout("PCI Express capability's link", "PCI Express 6.0, 7.5.3.6", "lnkcap I, lnkctl H, lnksta H")
 LINK_OFFSET = 0x0C
 SLOT = layout("PCI Express capability's slot", "PCI Express 6.0, 7.5.3.9", "sltcap I, sltctl H, sltsta H")
@@ -106,6 +108,8 @@ def decode_express(config: bytes, offset: int, _end: int) -> Decoded:
     yield Port(kind or UNKNOWN, version)
     yield Payload(_size(bits(devcap, 2, 0)), _size(bits(devctl, 7, 5)), _size(bits(devctl, 14, 12)))
     yield Feature("extended_tags", flag(devcap, 5), flag(devctl, 8))
+    if flag(devcap, 28) and kind in ("endpoint", "legacy_endpoint", "root_endpoint"):
+        yield Feature("function_level_reset", 1, 1)
     if kind is not None and kind not in LINKLESS:
         yield from _link(config, offset)
     if kind in ("root_port", "downstream_port") and flag(flags, 8):
@@ -161,3 +165,5 @@ def _second(config: bytes, offset: int, kind: str | None) -> Decoded:
     for bit, width in ((7, 32), (8, 64), (9, 128)):
         if flag(cap, bit):
             yield Feature(f"atomics_{width}_completer", 1, 1)
+    if flag(control, 6):
+        yield Feature("atomics_requester", 1, 1)

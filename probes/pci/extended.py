@@ -17,7 +17,9 @@ ACS = layout("ACS capability", "PCI Express 6.0, 7.7.11", CONTROLLED)
 ATS = layout("ATS capability", "PCI Express 6.0, 10.5.1", CONTROLLED)
 ARI = layout("ARI capability", "PCI Express 6.0, 7.8.8", CONTROLLED)
 PASID = layout("PASID capability", "PCI Express 6.0, 7.8.9", CONTROLLED)
-PRI = layout("page request capability", "PCI Express 6.0, 10.5.2", "header I, control H, status H, capacity I, granted I")
+PRI = layout(
+    "page request capability", "PCI Express 6.0, 10.5.2", "header I, control H, status H, capacity I, granted I"
+)
 REBAR = layout("resizable BAR capability", "PCI Express 6.0, 7.8.6", "header I")
 VF_REBAR = layout("VF resizable BAR capability", "PCI Express 6.0, 7.8.7", "header I")
 REBAR_ENTRY = layout("resizable BAR entry", "PCI Express 6.0, 7.8.6", "capability I, control I")

@@ -31,7 +31,7 @@ class Sriov(NamedTuple):
 
 
 class Numbering(NamedTuple):
-    """How virtual functions are numbered: the first stands `first` after the physical function, each other `stride` after the one before."""
+    """How virtual functions are numbered: the first is `first` after the physical one, others `stride` apart."""
 
     initial: int
     configured: int

@@ -6,10 +6,10 @@ Linux, Documentation/ABI/testing/sysfs-bus-pci; flags of resources are those of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from probes.fact import Compound, Fact, addr
+from probes.fact import Compound, Fact, Term, addr
 from probes.pci.bars import Bar
 from probes.reading import LOOK_AT_FILE, Reading
 
@@ -97,11 +97,19 @@ def kernel_facts(reading: Reading, path: str, function: Compound) -> Iterator[Fa
         yield Fact("iommu_group", (int(group), function))
 
 
-def slots(reading: Reading, functions: Mapping[tuple[int, int, int], list[Compound]]) -> Iterator[Fact]:
+def slots(reading: Reading, functions: Iterable[Compound]) -> Iterator[Fact]:
     """Yield the functions in physical slots. The kernel tells a slot's address without a function: all of the device's are in it."""
+    by_device: dict[tuple[Term, ...], list[Compound]] = {}
+    for function in functions:
+        by_device.setdefault(function.args[:3], []).append(function)
+    told = set()
     for name in reading.list(SLOTS):
         parts = SLOT_ADDRESS.fullmatch(reading.text(f"{SLOTS}/{name}/address") or "")
-        if parts is not None:
-            segment, bus, device = (int(part, 16) for part in parts.groups())
-            for function in functions.get((segment, bus, device), ()):
-                yield Fact("physical_slot", (function, name))
+        if parts is None:
+            continue
+        for function in by_device.get(tuple(int(part, 16) for part in parts.groups()), ()):
+            if function in told:
+                reading.problem(f"{SLOTS}/{name}", "the device is in another slot already", LOOK_AT_FILE)
+                break
+            told.add(function)
+            yield Fact("physical_slot", (function, name))
