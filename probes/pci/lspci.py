@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from probes.fact import Problem
+from probes.pci.bars import Bar, decode_bars, decode_rom
 from probes.pci.config import EXTENDED_SIZE
+from probes.pci.header import decode_header
 from probes.pci.sysfs import DEVICES, IO, MEMORY, MEMORY_64, PREFETCH, ROM, SLOTS
 from probes.recorded import Recording
 from probes.source import Files
@@ -129,14 +131,30 @@ def _files(function: _Function) -> Iterator[tuple[str, bytes]]:
     if function.vendor_device is not None:
         for file, number in zip(("vendor", "device"), function.vendor_device, strict=True):
             yield f"{path}/{file}", f"0x{number}\n".encode()
-    if function.resources:
-        lines = (function.resources.get(index, (0, 0, 0)) for index in range(LINES_OF_RESOURCE))
+    resources = dict(_resources(function))
+    if resources:
+        lines = (resources.get(index, (0, 0, 0)) for index in range(LINES_OF_RESOURCE))
         text = "".join(f"{base:#x} {base + size - 1 if size else 0:#x} {flags:#x}\n" for base, size, flags in lines)
         yield f"{path}/resource", text.encode()
     if "NUMA node" in function.kernel:
         yield f"{path}/numa_node", f"{function.kernel['NUMA node']}\n".encode()
     if "Physical Slot" in function.kernel:
         yield f"{SLOTS}/{function.kernel['Physical Slot']}/address", f"{function.name[:-2]}\n".encode()
+
+
+def _resources(function: _Function) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """Yield what `-v` told of registers that hold the address it told: only that is sure to be the bytes' register."""
+    header = decode_header(bytes(function.config)) if function.resources else None
+    if header is None or header.shape is None:
+        return
+    registers = decode_bars(bytes(function.config), header.shape.bars)
+    bases = {register.slot: register.base for register in registers if isinstance(register, Bar)}
+    rom = decode_rom(bytes(function.config), header.shape.rom) if header.shape.rom is not None else None
+    if rom is not None:
+        bases[ROM] = rom.base
+    for index, resource in function.resources.items():
+        if bases.get(index) == resource[0]:
+            yield index, resource
 
 
 def _links(function: _Function) -> Iterator[tuple[str, str]]:
