@@ -41,6 +41,10 @@ PORTS: Mapping[int, str] = {
 LINKLESS = frozenset({"root_endpoint", "root_event_collector"})
 """They are part of the root complex; link registers are not theirs (7.5.3)."""
 
+FUNCTIONS = frozenset({"endpoint", "legacy_endpoint", "root_endpoint"})
+REQUESTERS = FUNCTIONS | {"root_port"}
+"""Function-level reset and AtomicOp Requester Enable are theirs (7.5.3.3, 7.5.3.16)."""
+
 SPEEDS: Mapping[int, int] = {1: 2500, 2: 5000, 3: 8000, 4: 16000, 5: 32000, 6: 64000, 7: 128000}
 """MT/s by the encoding of Max Link Speed and Current Link Speed, 7.5.3.6."""
 
@@ -108,7 +112,7 @@ def decode_express(config: bytes, offset: int, _end: int) -> Decoded:
     yield Port(kind or UNKNOWN, version)
     yield Payload(_size(bits(devcap, 2, 0)), _size(bits(devctl, 7, 5)), _size(bits(devctl, 14, 12)))
     yield Feature("extended_tags", flag(devcap, 5), flag(devctl, 8))
-    if flag(devcap, 28) and kind in ("endpoint", "legacy_endpoint", "root_endpoint"):
+    if flag(devcap, 28) and kind in FUNCTIONS:
         yield Feature("function_level_reset", 1, 1)
     if kind is not None and kind not in LINKLESS:
         yield from _link(config, offset)
@@ -165,5 +169,5 @@ def _second(config: bytes, offset: int, kind: str | None) -> Decoded:
     for bit, width in ((7, 32), (8, 64), (9, 128)):
         if flag(cap, bit):
             yield Feature(f"atomics_{width}_completer", 1, 1)
-    if flag(control, 6):
+    if flag(control, 6) and kind in REQUESTERS:
         yield Feature("atomics_requester", 1, 1)

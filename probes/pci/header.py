@@ -19,7 +19,6 @@ COMMON = layout(
 )
 INTERRUPT = layout("interrupt registers", "PCI 3.0, 6.2.4", "line B, pin B")
 IDENTIFIER = layout("subsystem identifiers", "PCI 3.0, 6.2.4", "vendor H, device H")
-CARDBUS_IDENTIFIER = layout("subsystem identifiers", "PC Card 8.0, 4.5", "device H, vendor H")
 
 INTERRUPT_OFFSET = 0x3C
 ENDPOINT, PCI_BRIDGE, CARDBUS_BRIDGE = 0, 1, 2
@@ -73,13 +72,13 @@ def decode_interrupt(config: bytes) -> tuple[int, int]:
 def decode_subsystem(config: bytes, header_type: int) -> tuple[int, int] | None:
     """Return the vendor and device of the subsystem, None where the header does not tell them.
 
-    A PCI bridge's stand in a capability; a CardBus bridge's behind the first 64 bytes, in the other order.
+    A PCI bridge's stand in a capability; a CardBus bridge's behind the first 64 bytes.
     """
     fields = None
     if header_type == ENDPOINT:
         fields = IDENTIFIER.read(config, 0x2C)
     elif header_type == CARDBUS_BRIDGE:
-        fields = CARDBUS_IDENTIFIER.read(config, 0x40)
+        fields = IDENTIFIER.read(config, 0x40)
     if fields is None or fields["vendor"] in (0, 0xFFFF):
         return None
     return fields["vendor"], fields["device"]

@@ -33,9 +33,7 @@ WINDOWS = (
         ),
     ),
 )
-CARDBUS_WINDOW = re.compile(
-    r"^\t(Memory|I/O) window (\d): ([0-9a-f]+)-([0-9a-f]+)(?! \[disabled\]\n)(.*)$", re.MULTILINE
-)
+CARDBUS_WINDOW = re.compile(r"^\t(Memory|I/O) window (\d): ([0-9a-f]+)-([0-9a-f]+)(.*)$", re.MULTILINE)
 REGION = re.compile(
     r"^(\t+)Region (\d): (?:(I/O ports) at|Memory at) ([0-9a-f]+|<unassigned>)(?: \((\d+)-bit, (non-)?prefetchable\))?",
     re.MULTILINE,
@@ -85,6 +83,11 @@ SERVICES = {
     "UpstreamFwd": "upstream_forwarding",
     "EgressCtrl": "egress_control",
     "DirectTrans": "direct_translated",
+}
+BLOCKS = {
+    "component registers": "component",
+    "BAR virtualization": "bar_virtualization_acl",
+    "CXL device registers": "device",
 }
 FLEX_BUS = {"Cache": "cache", "IO": "io", "Mem": "mem", "68BFlit": "flit_68b_vh", "MltLogDev": "multi_logical_device"}
 
@@ -162,6 +165,8 @@ def _header(found: dict[str, Fields], slot: str, part: str) -> None:
     for window in CARDBUS_WINDOW.finditer(rest):
         memory = window[1] == "Memory"
         index = int(window[2]) + (0 if memory else 2)
+        if int(window[3], 16) > int(window[4], 16):  # a window of CardBus is shown though it is closed
+            continue
         found["bridges"][slot, "cardbus window", index] = (
             int(window[3], 16),
             int(window[4], 16),
@@ -341,11 +346,13 @@ def _aer(found: dict[str, Fields], slot: str, _: int, body: str) -> None:
 
 
 def _dpc(found: dict[str, Fields], slot: str, _: int, body: str) -> None:
-    trigger, reason = re.search(r"Trigger:(\w)", body), re.search(r"Reason:(\w+)", body)
+    trigger = re.search(r"Trigger:(\w)", body)
     assert trigger, body
+    reason = re.search(r"Reason:(\w+) .*TriggerExt:(\w+)", body)
     assert reason, body
     triggered = flags(body, "DpcSta:")["Trigger"]
-    reasons = ("unmasked_uncorrectable", "non_fatal_message", "fatal_message", "extended")
+    extended = ("root_port_programmed_io", "software", "unknown", "unknown")[int(reason[2], 16)]
+    reasons = ("unmasked_uncorrectable", "non_fatal_message", "fatal_message", extended)
     found["AER, DPC"][slot, "dpc"] = (
         ("off", "fatal", "non_fatal", "unknown")[int(trigger[1], 16)],
         int(triggered),
@@ -382,8 +389,11 @@ def _dvsec(found: dict[str, Fields], slot: str, offset: int, body: str) -> None:
         assert count, body
         cxl[slot, "device"] = (chosen(flags(body, "CXLCap:"), names), chosen(enabled, names), int(count[1]))
         for index, low, high in re.findall(r"Range(\d): (\w+)-(\w+)", body):
-            # lspci counts ranges from 1 and prints the last address
-            cxl[slot, "range", int(index) - 1] = (int(low, 16), int(high, 16) - int(low, 16) + 1)
+            # lspci counts ranges from 1, shows those that the device has not, and prints the last address
+            if int(index) <= int(count[1]):
+                cxl[slot, "range", int(index) - 1] = (int(low, 16), int(high, 16) - int(low, 16) + 1)
+    for index, bar, kind, place in re.findall(r"Block(\d): BIR: bar(\d), ID: (.*), offset: (\w+)", body):
+        cxl[slot, "registers", int(index) - 1] = (BLOCKS[kind], int(bar), int(place, 16))
     if "FBCap:" in body:
         cxl[slot, "port"] = tuple(chosen(flags(body, start), FLEX_BUS) for start in ("FBCap:", "FBCtl:", "FBSta:"))
 

@@ -50,6 +50,7 @@ INDEXED = {
     "vf_resizable_bar": ("resizable BAR", "vf rebar"),
     "pci_doe": ("DOE, DVSEC, CXL", "doe"),
     "pci_dvsec": ("DOE, DVSEC, CXL", "dvsec"),
+    "cxl_registers": ("DOE, DVSEC, CXL", "registers"),
 }
 """Facts of which a function has several, told apart by their first field."""
 
