@@ -191,7 +191,7 @@ def _cache_facts(machine: Synthetic) -> Iterator[Fact]:
             number += 1
     for node in sorted(machine.nodes, key=lambda node: node.number):
         if node.side_cache:
-            yield Fact("memory_side_cache", (node.number, 1, 1, node.side_cache, UNKNOWN, UNKNOWN, LINE_SIZE))
+            yield Fact("numa_cache", (node.number, 1, node.side_cache, UNKNOWN, LINE_SIZE))
 
 
 __all__ = ["DescriptionError", "Node", "Synthetic", "Thread", "build", "facts"]
