@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
+from probes import midr
 from probes.cores import (
     UNKNOWN,
     Cache,
@@ -61,13 +62,16 @@ def probe(source: Source) -> Survey:
         reading.problem(
             "CPUID",
             f"not executed on cores {format_list(silent)}: this process may not run there, or did not get to in time",
-            "allow those cores (taskset, cpuset); until then sysfs and /proc/cpuinfo stand in for it there",
+            "allow those cores (taskset, cpuset), or run as root with the module cpuid loaded; until then sysfs and"
+            " /proc/cpuinfo stand in for it there",
         )
     identify = Once(_identity)
     told = {core: identify(lookup) for core, lookup in lookups.items()}
     positions = _positions(lookups, told)
     processors = kernel.cpuinfo(reading)
     identities = {core: kernel.identity(processors[core]) for core in online & processors.keys()}
+    if not lookups:
+        identities |= midr.identities(reading, sorted(online), processors, identities)
     identities |= told
 
     places, domains = _places(reading, online, positions)
