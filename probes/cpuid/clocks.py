@@ -32,7 +32,10 @@ CRYSTALS: Mapping[int, int] = MappingProxyType(
         0x5C: 19_200 * KHZ,
     }
 )
-"""Crystals of Intel's family 6 by model, where leaf 0x15 leaves them out."""
+"""Crystals of Intel's family 6 by model, where leaf 0x15 leaves them out.
+
+0x5F is not in the manual's table; its crystal is in the data sheet of the Atom C3000 (337018), "Clock Interface".
+"""
 
 
 def frequencies(cpuid: Lookup) -> dict[str, int]:
