@@ -23,6 +23,9 @@ from probes.cpuid.registers import Registers
 from probes.cpulist import parse_list
 from probes.source import Tree, Uname
 
+NVML = "/nvml/devices.json"
+NVIDIA_DRIVER = "/proc/driver/nvidia/version"
+
 DEADLINE = 30.0
 """Seconds to wait for the cores. A core held by a real-time task may never let the thread run there."""
 
@@ -33,11 +36,26 @@ class Live(Tree):
     def __init__(self) -> None:
         super().__init__(Path("/"))
         self._recorded: dict[int, CpuidDump] | None = None
+        self._nvml: bytes | None = None
 
     @property
     def name(self) -> str:
         """The host name."""
         return os.uname().nodename
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file; those under /nvml are what NVIDIA's library says."""
+        if path == NVML and self.exists(path):
+            if self._nvml is None:
+                from probes.nvml import devices  # only where there is a driver
+
+                self._nvml = devices()
+            return self._nvml
+        return super().read(path)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file or directory at `path`."""
+        return super().exists(NVIDIA_DRIVER) if path == NVML else super().exists(path)
 
     def uname(self) -> Uname:
         """Say what machine this is."""
@@ -50,8 +68,12 @@ class Live(Tree):
 
     def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
         """Return what CPUID answered on a core."""
-        dump = self._dumps_of_cores().get(core)
+        dump = self.cpuid_dump(core)
         return dump.lookup(leaf, subleaf) if dump else None
+
+    def cpuid_dump(self, core: int) -> CpuidDump | None:
+        """Return all that CPUID answered on a core."""
+        return self._dumps_of_cores().get(core)
 
     def _dumps_of_cores(self) -> dict[int, CpuidDump]:
         if self._recorded is None:

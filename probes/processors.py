@@ -15,9 +15,9 @@ Where both speak, the rules are:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
-from probes import midr
 from probes.cores import (
     UNKNOWN,
     Cache,
@@ -44,6 +44,7 @@ from probes.cpuid.registers import Lookup
 from probes.cpulist import format_list
 from probes.fact import Fact, Survey
 from probes.kernel import cpus as kernel
+from probes.kernel.arm import midrs
 from probes.reading import Reading
 from probes.source import Source
 
@@ -70,8 +71,9 @@ def probe(source: Source) -> Survey:
     positions = _positions(lookups, told)
     processors = kernel.cpuinfo(reading)
     identities = {core: kernel.identity(processors[core]) for core in online & processors.keys()}
-    if not lookups:
-        identities |= midr.identities(reading, sorted(online), processors, identities)
+    arm = midrs(reading, online) if not lookups else {}
+    for core, midr in arm.items():
+        identities[core] = replace(identities.get(core, Identity()), vendor=midr.vendor, brand=midr.name)
     identities |= told
 
     places, domains = _places(reading, online, positions)
@@ -79,6 +81,7 @@ def probe(source: Source) -> Survey:
         *_core_facts(reading, present, online, positions, processors),
         *place_facts(places, domains),
         *(fact for core in sorted(identities) for fact in identity_facts(core, identities[core])),
+        *(Fact("cpu_midr", (core, *arm[core])) for core in sorted(arm)),
         *kind_facts(_kinds(reading, online, lookups)),
         *cache_facts(_caches(reading, online, lookups, positions)),
         *_facts_of_cpuid(lookups),

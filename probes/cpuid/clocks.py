@@ -34,7 +34,7 @@ CRYSTALS: Mapping[int, int] = MappingProxyType(
 )
 """Crystals of Intel's family 6 by model, where leaf 0x15 leaves them out.
 
-0x5F is not in the manual's table; its crystal is in the data sheet of the Atom C3000 (337018), "Clock Interface".
+0x5F (Atom C3000) is not in the manual's table; its crystal is that of Linux, arch/x86/kernel/tsc.c.
 """
 
 

@@ -61,6 +61,15 @@ class CpuidDump:
         return found or (self.entries.get((leaf, WHOLE_LEAF)) if not subleaf or leaf not in SUBLEAVES else None)
 
 
+def write_pu(dump: CpuidDump) -> str:
+    """Write the file form."""
+    lines = ["# mask e[abcd]x => e[abcd]x"]
+    for (leaf, subleaf), found in dump.entries.items():
+        mask, ecx = (1, 0) if subleaf == WHOLE_LEAF else (5, subleaf)
+        lines.append(f"{mask} {leaf:x} 0 {ecx:x} 0 => {found.eax:x} {found.ebx:x} {found.ecx:x} {found.edx:x}")
+    return "\n".join(lines) + "\n"
+
+
 def record(execute: Callable[[int, int], Registers | None]) -> CpuidDump:
     """Write down what the instruction answers on the core this runs on."""
     entries: dict[tuple[int, int], Registers] = {}

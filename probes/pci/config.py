@@ -95,14 +95,14 @@ def decode_interrupt(config: bytes) -> tuple[int, int]:
     return fields["pin"], fields["line"]
 
 
-def decode_bars(config: bytes, count: int) -> Iterator[Bar | str]:
+def decode_bars(config: bytes, count: int, offset: int = BARS_OFFSET) -> Iterator[Bar | str]:
     """Yield the base address registers that hold something, and in words what is wrong with those that cannot be.
 
     A register that reads zero may be absent, or present and not assigned: configuration space alone cannot tell.
     """
     index = 0
     while index < count:
-        value = _read(BAR, config, BARS_OFFSET + 4 * index)["value"]
+        value = _read(BAR, config, offset + 4 * index)["value"]
         following = index + 1
         if value == 0xFFFFFFFF:  # a register that does not answer
             pass
@@ -117,7 +117,7 @@ def decode_bars(config: bytes, count: int) -> Iterator[Bar | str]:
             elif following == count:
                 yield f"base address register {index} is the last and says that it is the first half of 64 bits"
             else:
-                high = _read(BAR, config, BARS_OFFSET + 4 * following)["value"]
+                high = _read(BAR, config, offset + 4 * following)["value"]
                 yield Bar(index, high << 32 | value & ~0xF, "memory", 64, prefetchable)
                 following += 1
         index = following

@@ -11,11 +11,12 @@ the register on machines without address translation at the host bridge; without
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from probes.fact import Compound, Fact, Survey, addr
-from probes.pci.capabilities import decode_capabilities
+from probes.pci import classic, extended
+from probes.pci.capabilities import CONFIG_SIZE, decode_capabilities
 from probes.pci.config import (
     HEADER_SIZE,
     Bar,
@@ -25,10 +26,15 @@ from probes.pci.config import (
     decode_header,
     decode_interrupt,
 )
+from probes.pci.cxl import dvsec
+from probes.pci.function import Decoder, Found, Function, Short
+from probes.pci.sriov import sriov
+from probes.pci.windows import decode_windows
 from probes.reading import AS_ROOT, LOOK_AT_FILE, Reading
 from probes.source import Source
 
 DEVICES = "/sys/bus/pci/devices"
+SLOTS = "/sys/bus/pci/slots"
 
 BY_DEVICE = "the device or the recording is damaged; what could be read is used"
 
@@ -36,6 +42,10 @@ IO, MEMORY, PREFETCH, MEMORY_64, UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000
 """IORESOURCE flags of the kernel (include/linux/ioport.h); UNSET: it has a size and no address yet."""
 
 ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+
+
+CLASSIC_DECODERS: Mapping[str, Decoder] = classic.DECODERS
+EXTENDED_DECODERS: Mapping[str, Decoder] = {**extended.DECODERS, "sriov": sriov, "dvsec": dvsec}
 
 
 class Resource(NamedTuple):
@@ -72,6 +82,7 @@ def probe(source: Source) -> Survey:
             if header.has_capabilities and len(config) == HEADER_SIZE:
                 curtailed.append(name)
         facts += _kernel_facts(reading, path, function)
+    facts += _slot_facts(reading)
     if curtailed:
         reading.problem(DEVICES, f"capabilities of {len(curtailed)} functions are not readable", AS_ROOT)
     return Survey(tuple(facts), reading.problems())
@@ -99,13 +110,42 @@ def _function_facts(reading: Reading, path: str, function: Compound, config: byt
     yield from _bar_facts(reading, path, function, config, header.shape.bars)
     if header.shape.is_bridge:
         yield Fact("bridge", (function, *decode_buses(config)))
+    described = Function(function, config, header.type, dict(_sizes(reading, path)))
+    yield from _told_facts(reading, path, decode_windows(described))
     yield from _interrupt_facts(reading, path, function, config)
     if header.has_capabilities and len(config) > HEADER_SIZE:
-        capabilities = decode_capabilities(config, header.shape.capability_pointer)
-        for capability in capabilities.found:
-            yield Fact("pci_capability", (function, capability.name, capability.offset))
-        for wrong in capabilities.wrong:
-            reading.problem(f"{path}/config", wrong, BY_DEVICE)
+        yield from _capability_facts(reading, path, described, header.shape.capability_pointer)
+
+
+def _capability_facts(reading: Reading, path: str, function: Function, pointer: int) -> Iterator[Fact]:
+    capabilities = decode_capabilities(function.config, pointer)
+    for capability in capabilities.found:
+        yield function.fact("pci_capability", capability.name, capability.offset)
+        decoders = EXTENDED_DECODERS if capability.offset >= CONFIG_SIZE else CLASSIC_DECODERS
+        decoder = decoders.get(capability.name)
+        if decoder is not None:
+            yield from _told_facts(reading, path, decoder(function, capability.offset))
+    for wrong in capabilities.wrong:
+        reading.problem(f"{path}/config", wrong, BY_DEVICE)
+
+
+def _told_facts(reading: Reading, path: str, told: Iterator[Found]) -> Iterator[Fact]:
+    """Yield the facts that a decoder tells; what is wrong becomes problems."""
+    try:
+        for found in told:
+            if isinstance(found, Fact):
+                yield found
+            else:
+                reading.problem(f"{path}/config", found, BY_DEVICE)
+    except Short as short:
+        reading.problem(f"{path}/config", str(short), BY_DEVICE)
+
+
+def _sizes(reading: Reading, path: str) -> Iterator[tuple[int, int]]:
+    """Yield bytes by line of `resource`, where they are told."""
+    for number, resource in enumerate(_resources(reading, f"{path}/resource")):
+        if resource.flags & (IO | MEMORY) and resource.end > resource.start:
+            yield number, resource.end - resource.start + 1
 
 
 def _interrupt_facts(reading: Reading, path: str, function: Compound, config: bytes) -> Iterator[Fact]:
@@ -154,10 +194,22 @@ def _resources(reading: Reading, path: str) -> list[Resource]:
     return found
 
 
+def _slot_facts(reading: Reading) -> Iterator[Fact]:
+    """Yield the slots that firmware names, and where they are: the address of one is that of its device, without a function."""
+    for slot in reading.list(SLOTS):
+        address = (reading.text(f"{SLOTS}/{slot}/address") or "").strip()
+        device = parse_address(f"{address}.0")
+        if device is not None:
+            yield Fact("physical_slot", (slot, *device.args[:3]))
+
+
 def _kernel_facts(reading: Reading, path: str, function: Compound) -> Iterator[Fact]:
     node = reading.number(f"{path}/numa_node")
     if node is not None and node >= 0:
         yield Fact("device_node", (function, node))
+    group = (reading.link(f"{path}/iommu_group") or "").rpartition("/")[2]
+    if group.isascii() and group.isdecimal():
+        yield Fact("iommu_group", (int(group), function))
     # A link that a recording kept without its target tells the name all the same; what is no link leads to itself.
     driver = (reading.link(f"{path}/driver") or "driver").rpartition("/")[2]
     if driver != "driver":

@@ -43,8 +43,11 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
           key([core]), source("CPUID leaf 0; MIDR") ]).
 
 :- fact(cpu_family(core: core, family: count, model: count, stepping: count),
-        [ doc("Family, model and stepping, with the extended fields folded in. On Arm the version of the architecture (0 if it is not told), the part number, and the variant times 16 plus the revision."),
-          key([core]), source("CPUID leaf 1; MIDR") ]).
+        [ doc("Family, model and stepping, with the extended fields folded in."),
+          key([core]), source("CPUID leaf 1") ]).
+
+:- fact(cpu_midr(core: core, implementer: count, variant: count, part: count, revision: count),
+        [ doc("What an Arm processor says it is, by number: MIDR_EL1."), key([core]), source("sysfs regs/identification; /proc/cpuinfo") ]).
 
 :- fact(cpu_name(core: core, brand: text),
         [ doc("Brand string; on Arm the name of the part."),
