@@ -129,9 +129,9 @@ def test_mcfg_with_buses_in_reverse_is_a_problem() -> None:
     assert found.problems[0].place == "here (MCFG) at offset 0x2c"
 
 
-def test_a_reserved_polarity_is_a_problem_and_not_a_fact() -> None:
+def test_a_reserved_polarity_is_a_problem_and_unknown() -> None:
     found = decode(madt_of(struct.pack("<BBBBIH", 2, 10, 0, 9, 20, 0xE)))
-    assert found.facts == MADT_HEAD
+    assert found.facts == (*MADT_HEAD, Fact("interrupt_override", (0, 9, 20, "unknown", "level")))
     assert "reserved polarity" in found.problems[0].cause
 
 
