@@ -19,5 +19,6 @@ writes them.
 :- use_module(schema/pci_capabilities).
 :- use_module(schema/memory).
 :- use_module(schema/os).
+:- use_module(schema/topology).
 :- use_module(schema/measured).
 :- use_module(schema/runtime).

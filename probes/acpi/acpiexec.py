@@ -3,8 +3,8 @@
 AML is a machine's own program and may do anything that the interpreter lets it: so it runs apart, with bounds on time, memory and
 output. It touches no hardware: every register that it reads is zero.
 
-Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own, which
-`-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
+Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own,
+which `-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
 """
 
 from __future__ import annotations
@@ -27,12 +27,10 @@ OUTPUT = 64 << 20
 
 BREAKPOINT = "**break** Executed AML BreakPoint"
 
-COMMANDS = (
-    "execute \\_PIC 1",
-    "resources",
-    *(f"all {name}" for name in ("_HID", "_CID", "_ADR", "_BBN", "_SEG", "_PXM")),
-)
-"""Interrupts as they are where I/O APICs are in use (ACPI 6.5, 5.8.1), then everything that is read of devices."""
+LISTS = ("execute \\_PIC 1", "resources")
+"""Interrupts as they are where I/O APICs are in use (ACPI 6.5, 5.8.1), then what every device has and how it is wired."""
+
+VALUES = tuple(f"all {name}" for name in ("_HID", "_CID", "_ADR", "_BBN", "_SEG", "_PXM"))
 
 
 class NotEvaluated(Exception):
@@ -53,10 +51,10 @@ def evaluate(dsdt: bytes, ssdts: Sequence[bytes]) -> str:
         for name, table in zip(names, (dsdt, *ssdts), strict=True):
             Path(folder, name).write_bytes(table)
         command = [program, "-to", str(LOOP_SECONDS), *names]
-        text = _run(command, folder, "\n".join((*COMMANDS, "quit", "")))
+        text = _run(command, folder, "\n".join((*LISTS, *VALUES, "quit", "")))
         if BREAKPOINT in text:
-            text = _run([*command[:1], "-b", ";".join(COMMANDS), *command[1:]], folder, "")
-            return text
+            text = _run(command, folder, "\n".join((*VALUES, "quit", "")))
+            text += "\n- resources\n" + _run([program, "-b", ";".join(LISTS), *command[1:]], folder, "")
     if "- resources" not in text:
         last = [line.strip() for line in text.splitlines() if line.strip()][-1:]
         cause = f"{PROGRAM} could not load the DSDT: {last[0][:120] if last else 'it said nothing'}"

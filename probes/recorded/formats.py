@@ -7,6 +7,7 @@ Each form's module is loaded when content looks as if it were that form, and not
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +21,8 @@ from probes.source import Tree, read_bounded
 HEAD = 64 * 1024
 """Characters of a text from which its form must be clear."""
 
+LARGEST_TEXT = 64 * 1024 * 1024
+
 FILE_LIMIT = 256 * 1024 * 1024
 """Bytes of a file that is opened."""
 
@@ -32,6 +35,8 @@ class TextFormat:
 
     module: str
     what: str
+    cycles: bool = False
+    """Whether it counts in cycles, and so may be told a clock."""
 
     def load(self) -> ModuleType:
         """Give the module."""
@@ -44,8 +49,8 @@ TEXTS: Mapping[str, TextFormat] = {
     "cpuid-raw": TextFormat("probes.cpuid.raw", "cpuid --raw"),
     "instlatx64": TextFormat("probes.cpuid.instlatx64", "a CPUID dump of InstLatX64 or AIDA64"),
     "hwloc-xml": TextFormat("probes.foreign.hwloc_xml", "hwloc's XML"),
-    "mctop": TextFormat("probes.foreign.mctop", "an MCTOP description"),
-    "nsend": TextFormat("probes.foreign.nsend", "pairwise n-send figures"),
+    "mctop": TextFormat("probes.foreign.mctop", "an MCTOP description", cycles=True),
+    "nsend": TextFormat("probes.foreign.nsend", "pairwise n-send figures", cycles=True),
     "core-to-core": TextFormat("probes.foreign.core_to_core", "a matrix of core-to-core-latency, in CSV"),
     "facts": TextFormat("probes.recorded.facts", "facts as JSON lines"),
 }
@@ -57,8 +62,7 @@ FORMATS: tuple[str, ...] = ("auto", "bundle", "machine", "acpi", *TEXTS)
 
 def open_recording(path: Path, format_: str = "auto") -> Opened:
     """Open a file, an archive or a folder. Raises RecordingError, with place, cause and remedy."""
-    if format_ not in FORMATS:
-        raise RecordingError(f"--format {format_}", "there is no such format", f"formats are {', '.join(FORMATS)}")
+    _check(format_)
     name = path.name.partition(".")[0] or "machine"
     try:
         if path.is_dir():
@@ -68,6 +72,28 @@ def open_recording(path: Path, format_: str = "auto") -> Opened:
     except OSError as error:
         raise RecordingError(str(path), f"cannot be read: {error.strerror}", "give a file or folder that can") from None
     return found
+
+
+def _check(format_: str) -> None:
+    kind, colon, clock = format_.partition(":")
+    if kind not in FORMATS:
+        raise RecordingError(f"--format {format_}", "there is no such format", f"formats are {', '.join(FORMATS)}")
+    if colon and (_clock(clock) is None or kind not in TEXTS or not TEXTS[kind].cycles):
+        with_clock = ", ".join(f"{each}:2400MHz" for each, text in TEXTS.items() if text.cycles)
+        raise RecordingError(f"--format {format_}", "is no format with a clock", f"write one like {with_clock}")
+
+
+def _clock(text: str) -> float | None:
+    """Return a clock in MHz: `2.4GHz`, `2400MHz`; None if it is none."""
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,9})?)(GHz|MHz)", text)
+    value = float(found[1]) * (1000 if found[2] == "GHz" else 1) if found else 0.0
+    return value or None
+
+
+def _read_text(kind: str, text: str, name: str, clock: float | None) -> Opened:
+    module = TEXTS[kind].load()
+    opened: Opened = module.read(text, name, clock) if TEXTS[kind].cycles else module.read(text, name)
+    return opened
 
 
 def open_content(content: bytes, name: str, place: str, format_: str = "auto") -> Opened:
@@ -138,22 +164,31 @@ def _some_files(files: Mapping[str, bytes], name: str, place: str, format_: str)
     if len(files) == 1:
         ((_, content),) = files.items()
         return open_content(content, name, place, format_)
+    if format_.partition(":")[0] in ("auto", "nsend"):
+        nsend = TEXTS["nsend"].load()
+        texts = {
+            path: content.decode("utf-8", "replace") for path, content in files.items() if len(content) < LARGEST_TEXT
+        }
+        pairwise = {path: text for path, text in texts.items() if nsend.recognises(text[:HEAD])}
+        if pairwise:
+            survey: Survey = nsend.read_files(pairwise, _clock(format_.partition(":")[2]))
+            return survey
     raise RecordingError(place, "holds nothing that is known", _understood())
 
 
 def _text(content: bytes, name: str, place: str, format_: str) -> Opened:
     text = content.decode("utf-8", "replace")
-    if format_ in TEXTS:
-        opened: Opened = TEXTS[format_].load().read(text, name)
-        return opened
-    if format_ != "auto":
+    kind, _, clock = format_.partition(":")
+    called = Path(place).name or name
+    if kind in TEXTS:
+        return _read_text(kind, text, called, _clock(clock))
+    if kind != "auto":
         raise RecordingError(place, f"is no {format_}", "leave --format out, or give the right one")
     head = text[:HEAD]
-    for each in TEXTS.values():
+    for kind, each in TEXTS.items():
         recognises: Callable[[str], bool] = each.load().recognises
         if recognises(head):
-            recognised: Opened = each.load().read(text, name)
-            return recognised
+            return _read_text(kind, text, called, None)
     raise RecordingError(place, "is of no form that is known", _understood())
 
 

@@ -6,7 +6,8 @@
 A PCI function is `addr(Segment, Bus, Device, Function)`.
 */
 
-:- fact(device(addr: addr, vendor: count, device: count, class: count, sub_class: count, prog_if: count,
+:- fact(device(addr: addr, vendor: count, device: count, class: count, sub_class: count,
+               prog_if: or(count, oneof([unknown])),
                revision: count),
         [ doc("A PCI function and what it says it is."), key([addr]), source("PCI configuration space") ]).
 
