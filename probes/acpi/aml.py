@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.acpi.acpiexec import NotEvaluated, evaluate
+from probes.acpi.acpiexec import BREAKPOINT, NotEvaluated, evaluate
 from probes.acpi.dump import TABLES
 from probes.acpi.namespace import Device, Item, chain, normal, parent, read
 from probes.cores import UNKNOWN
@@ -37,10 +37,15 @@ def probe(source: Source) -> Survey:
     if dsdt is None:
         return Survey()
     try:
-        devices = read(evaluate(dsdt, ssdts))
+        text = evaluate(dsdt, ssdts)
     except NotEvaluated as error:
         return Survey(problems=(Problem("AML", error.cause, error.remedy),))
-    return Survey(tuple(_facts(source, devices)))
+    stopped = Problem(
+        "AML",
+        "methods stop at breakpoints of their own",
+        "what these would tell is missing; newer firmware may be without",
+    )
+    return Survey(tuple(_facts(source, read(text))), (stopped,) if BREAKPOINT in text else ())
 
 
 def _blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
