@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -62,18 +61,14 @@ def test_interrupts_are_wired_as_acpica_reads_it(machine: str, found: Survey, co
             wired = not entry["source"].startswith("\\")
             key = (normal(path), entry["address"] >> 16 & 0xFFFF, "abcd"[entry["pin"]])
             wanted.setdefault(key, entry["index"] if wired else normal(entry["source"]))
-    compare("AML: interrupt pins", machine, first_of_each(told), wanted, {})
-
-
-def first_of_each(told: Mapping[tuple[str, int, str], object]) -> dict[tuple[str, int, str], object]:
-    return dict(told)
+    compare("AML: interrupt pins", machine, told, wanted, {})
 
 
 def test_buses_and_proximity_are_those_of_acpica(machine: str, found: Survey, compare: Any) -> None:
-    values = {
-        f"{normal(path.rpartition('.')[0])}.{path.rpartition('.')[2]}": value
-        for path, value in expected(machine, "acpiexec-bbn-seg-pxm.json").items()
-    }
+    if not (DATA / "acpi" / machine / "expected" / "acpiexec-bbn-seg-pxm.json").exists():
+        pytest.skip(f"ACPICA found none of these names in the AML of {machine}")
+    listed = expected(machine, "acpiexec-bbn-seg-pxm.json")
+    values = {f"{normal(path.rpartition('.')[0])}.{path.rpartition('.')[2]}": value for path, value in listed.items()}
     paths = {fact.args[0]: fact.args[1] for fact in found.facts if fact.name == "rootbridge_path"}
     told: dict[str, object] = {}
     for address, path in paths.items():
