@@ -20,22 +20,25 @@ from probes.pci.sysfs import DEVICES, IO, MEMORY, MEMORY_64, PREFETCH, ROM, SLOT
 from probes.recorded import Recording
 from probes.source import Files
 
-SLOT = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|$)")
-ROW = re.compile(r"([0-9a-fA-F]{2,3}): ?((?:[0-9a-fA-F]{2}(?:\s+|$)){1,16})$")
-ROW_LIKE = re.compile(r"[0-9a-fA-F]{2,3}:(?:\s|$)")
+SLOT = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|$)", re.ASCII)
+ROW = re.compile(r"([0-9a-fA-F]{2,3}): ?((?:[0-9a-fA-F]{2}(?:\s+|$)){1,16})$", re.ASCII)
+ROW_LIKE = re.compile(r"[0-9a-fA-F]{2,3}:(?:\s|$)", re.ASCII)
 
-RECOGNISED_SLOT = re.compile(rf"^{SLOT.pattern}", re.MULTILINE)
-RECOGNISED_ROW = re.compile(r"^00: [0-9a-fA-F]{2}(?: [0-9a-fA-F]{2}){15}\s*$", re.MULTILINE)
+RECOGNISED_SLOT = re.compile(rf"^{SLOT.pattern}", re.MULTILINE | re.ASCII)
+RECOGNISED_ROW = re.compile(r"^00: [0-9a-fA-F]{2}(?: [0-9a-fA-F]{2}){15}\s*$", re.MULTILINE | re.ASCII)
 
 IDENTITY = re.compile(r"(?:\[|: )([0-9a-f]{4}):([0-9a-f]{4})\]?(?: \(|$)")
 """Vendor and device at the end of a function's line: in brackets from `-nn`, after the class from `-n`."""
 
 REGION = re.compile(
     r"\tRegion ([0-5]): (?:I/O ports at ([0-9a-f]+)|Memory at ([0-9a-f]+) \((64-bit|[^,]*), (non-)?prefetchable\))"
-    r"(?=.*?\[size=(\d+)([KMGT]?)\])"
+    r"(?=.*?\[size=(\d+)([KMGT]?)\])",
+    re.ASCII,
 )
-EXPANSION_ROM = re.compile(r"\tExpansion ROM at ([0-9a-f]+)(?=.*?\[size=(\d+)([KMGT]?)\])")
-KERNEL = re.compile(r"\t(NUMA node|IOMMU group|Physical Slot|Kernel driver in use): ?([^/\s]+)\s*$")
+EXPANSION_ROM = re.compile(r"\tExpansion ROM at ([0-9a-f]+)(?=.*?\[size=(\d+)([KMGT]?)\])", re.ASCII)
+KERNEL = re.compile(
+    r"\t(NUMA node|IOMMU group|Physical Slot|Kernel driver in use): ?([^/\s](?:[^/]*[^/\s])?)\s*$", re.ASCII
+)
 
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 LINES_OF_RESOURCE = 7
