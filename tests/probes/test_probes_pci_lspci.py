@@ -107,7 +107,7 @@ def test_a_virtual_function_has_the_name_that_the_text_gives_it() -> None:
         (f"00:1f.3 x\n{ROW_0}\n{ROW_2}\n{ROW_3}", "do not follow those before"),
         (f"00:1f.3 x\n{ROW_0}\n{ROW_1[:-1]}\n{ROW_2}", "is damaged"),
         (f"00:1f.3 x\n{ROW_0}\n{ROW_1} 99\n", "is damaged"),
-        (f"00:1f.3 x\n{ROWS}\n00:1f.3 y\n{ROWS}\n", "is there twice"),
+        (f"00:1f.3 x\n{ROWS}\n00:1f.3 y\n{ROWS}\n", "is there already"),
         (f"{ROW_0}\n00:1f.3 x\n{ROWS}", "bytes before the first function"),
         ("00:1f.3 x\n00:1f.4 y\n", "no configuration space"),
     ],
@@ -122,6 +122,12 @@ def test_damage_is_a_problem_with_its_line(text: str, cause: str) -> None:
 def test_a_line_that_is_missing_is_told_once() -> None:
     lines = "\n".join(f"{at:02x}: {' '.join(['00'] * 16)}" for at in range(0, 4096, 16) if at != 0x80)
     assert len(read(f"00:00.0 x\n{lines}\n", "dump.txt").problems) == 1
+
+
+def test_what_is_wrong_in_many_places_is_told_once() -> None:
+    text = "".join(f"00:{device:02x}.0 x\n{ROW_0}\n{ROW_2}\n" for device in range(32))
+    (problem,) = read(text, "dump.txt").problems
+    assert problem.place == "dump.txt, line 3, 0000:00:00.0 and 31 more"
 
 
 def test_bytes_beyond_a_configuration_space_are_left_out() -> None:
