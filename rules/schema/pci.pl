@@ -7,7 +7,8 @@ A PCI function is `addr(Segment, Bus, Device, Function)`. What PCI Express
 calls capabilities is in `pci_express.pl`.
 */
 
-:- fact(device(addr: addr, vendor: count, device: count, class: count, sub_class: count, prog_if: count,
+:- fact(device(addr: addr, vendor: count, device: count, class: count, sub_class: count,
+               prog_if: or(count, oneof([unknown])),
                revision: count),
         [ doc("A PCI function and what it says it is."), key([addr]), source("PCI configuration space") ]).
 
