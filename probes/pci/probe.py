@@ -165,7 +165,7 @@ def _facts_without_config(reading: Reading, function: Function) -> Iterator[Fact
     name = identity(reading, function.path)
     code = reading.number(f"{function.path}/class", 16)
     revision = reading.number(f"{function.path}/revision", 16)
-    if name is None or code is None or revision is None or min(*name, code, revision) < 0:
+    if name is None or code is None or revision is None or not (0 <= code < 1 << 24 and 0 <= revision < 1 << 8):
         return
     kind = (code >> 16 & 0xFF, code >> 8 & 0xFF, code & 0xFF)
     yield Fact("device", (function.address, *name, *kind, revision))
