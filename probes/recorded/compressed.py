@@ -74,20 +74,20 @@ class Stream:
             yield part
 
 
-def read_all(content: bytes, place: str, limit: int) -> bytes:
-    """Give content decompressed. Raises RecordingError if it is damaged, or has more bytes than the limit."""
+def beginning(content: bytes, place: str, size: int) -> bytes:
+    """Give the first bytes of content, decompressed. Raises RecordingError if it is damaged there."""
     try:
-        found = Stream(content, place).read(limit + 1)
+        return Stream(content, place).read(size)
     except Damaged as error:
         raise RecordingError(place, str(error), "copy or record it anew") from None
+
+
+def read_all(content: bytes, place: str, limit: int) -> bytes:
+    """Give content decompressed. Raises RecordingError if it is damaged, or has more bytes than the limit."""
+    found = beginning(content, place, limit + 1)
     if len(found) > limit:
         raise _too_large(place, limit)
     return found
-
-
-def is_compressed(content: bytes) -> bool:
-    """Say whether content begins as compressed content does."""
-    return _form(content, 0) is not None
 
 
 Part: TypeAlias = Generator[bytes, None, int]
@@ -96,7 +96,7 @@ Part: TypeAlias = Generator[bytes, None, int]
 
 def _pieces(content: bytes, place: str) -> Iterator[bytes]:
     """Yield the content in pieces, none of them empty."""
-    if not is_compressed(content):
+    if _form(content, 0) is None:
         if content:
             yield content
         return

@@ -213,7 +213,7 @@ class _Reader:
 
 
 def _text(field: bytes) -> str:
-    return field.split(b"\0", 1)[0].decode("utf-8", "replace")
+    return field.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
 def _number(field: bytes) -> int | None:
@@ -238,7 +238,7 @@ def _records(content: bytes) -> dict[str, str]:
         key, equals, value = record.rstrip(b"\n").partition(b"=")
         if not equals:
             break
-        found[key.decode("utf-8", "replace")] = value.decode("utf-8", "replace")
+        found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
         at += length
     return found
 
