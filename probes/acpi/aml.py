@@ -14,8 +14,8 @@ from probes.acpi.dump import TABLES
 from probes.acpi.namespace import Device, Item, chain, normal, parent, read
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Problem, Survey, Term, addr
-from probes.pci.config import BUSES, BUSES_OFFSET
-from probes.pci.probe import DEVICES
+from probes.pci.bridges import BUSES, BUSES_OFFSET
+from probes.pci.sysfs import DEVICES
 from probes.source import Source
 
 HOST_BRIDGES = frozenset({"PNP0A03", "PNP0A08"})

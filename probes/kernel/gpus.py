@@ -13,7 +13,7 @@ from typing import Any
 from probes.cores import UNKNOWN
 from probes.fact import Compound, Fact, Survey, Term
 from probes.kernel.devices import function_behind
-from probes.pci.probe import parse_address
+from probes.pci.sysfs import parse_address
 from probes.reading import Reading
 from probes.source import Source
 

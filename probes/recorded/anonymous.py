@@ -8,10 +8,12 @@ numbers in places that nobody here knows, the header is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from probes.acpi.probe import DECODERS
+from probes.pci.capabilities import FIRST_EXTENDED, decode_capabilities
+from probes.pci.header import decode_header
 from probes.recorded.recorder import Answers
 from probes.source import Uname
 
@@ -53,6 +55,9 @@ UUID = re.compile(rb"(?<![0-9A-Fa-f-])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A
 
 SERIAL_LEAF = 3
 """CPUID leaf with the serial number of a Pentium III (SDM volume 2A, CPUID)."""
+
+DEVICE_SERIAL_NUMBER = 0x0003
+"""Extended capability (PCI Express 6.0, 7.9.3)."""
 
 TABLES = "/sys/firmware/acpi/tables/"
 TABLES_KEPT = frozenset(DECODERS) | {"DSDT", "SSDT", "FACS", "RSDT", "XSDT", "RSD "}
@@ -105,4 +110,49 @@ def without_body(table: bytes) -> bytes:
     return bytes(emptied)
 
 
-def _todo() -> None: ...
+
+def without_serial_number(config: bytes) -> bytes:
+    """Give configuration space with zeros for the device's serial number, and for what was last read of its vital product data."""
+    blanked = bytearray(config)
+    for start, size in _secrets(config):
+        blanked[start : start + size] = bytes(len(config[start : start + size]))
+    return bytes(blanked)
+
+
+def _secrets(config: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where they stand. The extended list is followed whatever else the configuration space says."""
+    header = decode_header(config)
+    if header is not None and header.shape is not None:
+        for capability in decode_capabilities(config, header.shape.capability_pointer).found:
+            if capability.name == "vpd":
+                yield capability.offset + 4, 4
+    offset, seen = FIRST_EXTENDED, set[int]()
+    while FIRST_EXTENDED <= offset < len(config) and offset not in seen:
+        seen.add(offset)
+        link = int.from_bytes(config[offset : offset + 4], "little")
+        if link & 0xFFFF == DEVICE_SERIAL_NUMBER:
+            yield offset + 4, 8
+        offset = link >> 20
+
+
+def _without_names(path: str, content: bytes, host: str, rename: Callable[[str], str]) -> bytes:
+    """Replace the host name where it stands by itself, and names that are made of addresses anywhere."""
+    if host and HOST_NAME.fullmatch(path):
+        content = content.replace(host.encode(), NAME.encode())
+    if b"x" not in content or not path.startswith(("/proc/", "/sys/class/", "/sys/devices/")):
+        return content
+    return rename(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _zeros(found: re.Match[bytes]) -> bytes:
+    return re.sub(rb"[0-9A-Za-z]", b"0", found[0])
+
+
+def _renamer() -> Callable[[str], str]:
+    """Give a function that replaces names made of addresses, each by one of its own."""
+    names: dict[str, str] = {}
+
+    def rename(text: str) -> str:
+        return MAC_NAME.sub(lambda found: names.setdefault(found[0], f"{found[1]}x{len(names):012x}"), text)
+
+    return rename

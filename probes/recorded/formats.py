@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -44,8 +45,15 @@ class Reader(Protocol):
     def recognises(self, text: str) -> bool:
         """Say whether text is of the form, from its beginning."""
 
-    def read(self, text: str, name: str) -> Opened:
-        """Read text of the form."""
+    def read(self, text: str, name: str, *clock: float | None) -> Opened:
+        """Read text of the form. One that counts in cycles takes a clock, in MHz."""
+
+
+class Pairwise(Protocol):
+    """What the module of n-send figures has besides: they come in three files."""
+
+    def read_files(self, texts: Mapping[str, str], clock: float | None) -> Survey:
+        """Read files that belong together, by name."""
 
 
 class Tables(Protocol):
@@ -64,6 +72,8 @@ class TextFormat:
 
     module: str
     what: str
+    cycles: bool = False
+    """Whether it counts in cycles, and so may be told a clock."""
 
     def load(self) -> Reader:
         """Give the module."""
@@ -76,12 +86,14 @@ TEXTS: Mapping[str, TextFormat] = {
     "cpuid-raw": TextFormat("probes.cpuid.raw", "cpuid --raw"),
     "instlatx64": TextFormat("probes.cpuid.instlatx64", "a CPUID dump of InstLatX64 or AIDA64"),
     "hwloc-xml": TextFormat("probes.foreign.hwloc_xml", "hwloc's XML"),
-    "mctop": TextFormat("probes.foreign.mctop", "an MCTOP description"),
-    "nsend": TextFormat("probes.foreign.nsend", "pairwise n-send figures"),
+    "mctop": TextFormat("probes.foreign.mctop", "an MCTOP description", cycles=True),
+    "nsend": TextFormat("probes.foreign.nsend", "pairwise n-send figures", cycles=True),
     "core-to-core": TextFormat("probes.foreign.core_to_core", "a matrix of core-to-core-latency, in CSV"),
     "facts": TextFormat("probes.recorded.facts", "facts as JSON lines"),
 }
 """By the name that `--format` takes. The order counts: the first that recognises a text has it."""
+
+PAIRWISE = "nsend"
 
 FORMATS: tuple[str, ...] = ("auto", "bundle", "machine", "acpi", *TEXTS)
 """`machine` is a tree with `sys` and `proc`, or with CPUID by core, as hwloc's gatherers make them; `acpi` raw tables."""
@@ -93,6 +105,7 @@ class _Given(NamedTuple):
     name: str
     place: str
     form: str
+    clock: float | None = None
 
     def may_be(self, form: str) -> bool:
         """Say whether it is to be looked at as of a form."""
@@ -115,9 +128,7 @@ _WHAT: Mapping[str, str] = {
 
 def open_recording(path: Path, form: str = "auto") -> Opened:
     """Open a file, an archive or a folder; `-` is standard input. Raises RecordingError, with place, cause and remedy."""
-    if form not in FORMATS:
-        raise RecordingError(f"format {form}", "there is no such format", f"formats are {', '.join(FORMATS)}")
-    given = _Given(_name(path), "standard input" if path == STANDARD_INPUT else str(path), form)
+    given = _given(_name(path), "standard input" if path == STANDARD_INPUT else str(path), form)
     try:
         if path != STANDARD_INPUT and path.is_dir():
             return _open_folder(path, given)
@@ -132,7 +143,26 @@ def open_recording(path: Path, form: str = "auto") -> Opened:
 
 def open_content(content: bytes, name: str, place: str, form: str = "auto") -> Opened:
     """Open the content of a file. `name` is the machine's, where it does not say; `place` is named in errors. Raises RecordingError."""
-    return _open_content(content, _Given(name, place, form))
+    return _open_content(content, _given(name, place, form))
+
+
+def check_form(form: str) -> float | None:
+    """Give the clock, in MHz, that a form is told (`mctop:2.4GHz`), if it is. Raises RecordingError for a form that there is not."""
+    kind, colon, clock = form.partition(":")
+    if kind not in FORMATS:
+        raise RecordingError(f"format {form}", "there is no such format", f"formats are {', '.join(FORMATS)}")
+    if not colon:
+        return None
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,9})?)(GHz|MHz)", clock)
+    value = float(found[1]) * (1000 if found[2] == "GHz" else 1) if found else 0.0
+    if not value or kind not in TEXTS or not TEXTS[kind].cycles:
+        with_clock = ", ".join(f"{name}:2400MHz" for name, text in TEXTS.items() if text.cycles)
+        raise RecordingError(f"format {form}", "is no format with a clock", f"write one like {with_clock}")
+    return value
+
+
+def _given(name: str, place: str, form: str) -> _Given:
+    return _Given(name, place, form.partition(":")[0], check_form(form))
 
 
 def _name(path: Path) -> str:
@@ -210,24 +240,31 @@ def _open_files(contents: Contents, given: _Given) -> Opened:
     if tables:
         recording = _tables().from_tables(tables, given.name)
         return recording._replace(problems=(*contents.problems, *recording.problems))
-    texts = {path: content for path, content in contents.files.items() if content and _text_form(content, given)}
+    texts = {path: form for path, content in contents.files.items() if content and (form := _text_form(content, given))}
     if not texts:
         raise given.error("holds nothing that is known" if contents.files else "holds no files")
-    if len(texts) > 1:
+    opened: Opened
+    if set(texts.values()) == {TEXTS[PAIRWISE]}:
+        figures = {path: _decode(contents.files[path]) for path in texts}
+        opened = cast("Pairwise", import_module(TEXTS[PAIRWISE].module)).read_files(figures, given.clock)
+    elif len(texts) == 1:
+        ((path, form),) = texts.items()
+        opened = _read_text(form, contents.files[path], Path(path).name, given)
+    else:
         first, second, *_ = sorted(texts)
         raise RecordingError(given.place, f"holds several recordings: {first}, {second} ...", "give one of them")
-    ((path, content),) = texts.items()
-    opened = _open_text(content, given._replace(place=f"{given.place}: {path}"))
-    if isinstance(opened, Survey):
-        return Survey(opened.facts, (*contents.problems, *opened.problems))
-    return opened._replace(problems=(*contents.problems, *opened.problems))
+    return opened._replace(problems=(*contents.problems, *opened.problems)) if isinstance(opened, Recording) else opened
 
 
 def _open_text(content: bytes, given: _Given) -> Opened:
     form = _text_form(content, given)
     if form is None:
         raise given.error("is of no form that is known")
-    return form.load().read(_decode(content), given.name)
+    return _read_text(form, content, Path(given.place).name, given)
+
+
+def _read_text(form: TextFormat, content: bytes, name: str, given: _Given) -> Opened:
+    return form.load().read(_decode(content), name, *((given.clock,) if form.cycles else ()))
 
 
 def _text_form(content: bytes, given: _Given) -> TextFormat | None:

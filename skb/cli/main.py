@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from skb.cli import offline, show
+from skb.cli.formats import Format
 from skb.client import Client
 from skb.client.exchange import URL
 
@@ -151,13 +152,22 @@ def tree(
 
 
 @app.command()
-def topology(url: Url = URL, json: Json = False) -> None:
-    """Show the machine as a tree: packages, caches, nodes, cores, PCI devices."""
-    with Client(url) as client:
-        if json:
-            _write_json(client.topology())
-        else:
-            typer.echo(client.topology_text().rstrip())
+def topology(
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, help="A recorded machine, or hwloc XML. Default: what the service knows."),
+    ] = None,
+    shape: Annotated[Format, typer.Option("--format", help="What to show it as.")] = Format.text,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Where to write. Default: standard output.")
+    ] = None,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Show a machine as a tree: packages, caches, nodes, cores, PCI devices."""
+    from skb.cli.topology import topology as show_topology  # renderings are loaded where they are used
+
+    show_topology(url, source, Format.json if json else shape, output)
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:

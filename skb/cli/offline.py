@@ -82,7 +82,41 @@ def record(arguments: Sequence[str]) -> None:
     _say(f"{path}: {size:,} bytes; {len(answers.files)} files, which give {len(found.facts)} facts")
 
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {"probe": probe, "record": record}
+def synth(arguments: Sequence[str]) -> None:
+    """Print the facts of a machine that is not there, for what-if questions: described in hwloc's synthetic syntax, or known by name."""
+    parser = _parser("synth", synth)
+    parser.add_argument(
+        "description", nargs="?", metavar="DESCRIPTION", help='like "pack:2 numa:2 l3:4 core:8 pu:2", or a name'
+    )
+    parser.add_argument("--list", action="store_true", help="list the machines that are known by name")
+    parser.add_argument(
+        "--latency",
+        metavar="SPEC",
+        help='one-way, by the smallest part in common: "core:10ns l3:40ns machine:130ns"; a file with a matrix; or none',
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON lines; so it is when the output is no terminal")
+    form.add_argument("--prolog", action="store_true", help="print Prolog text")
+    given = parser.parse_args(arguments)
+    from probes.synthetic.description import DescriptionError
+    from probes.synthetic.known import MACHINES
+    from probes.synthetic.survey import survey
+
+    if given.list:
+        for name, machine in MACHINES.items():
+            print(f"{name:20} {machine.what}")  # noqa: T201  # this is the terminal
+        return
+    if given.description is None:
+        parser.error("give a description, or a name (--list shows those that are known)")
+    try:
+        found = survey(given.description, given.latency)
+    except DescriptionError as error:
+        fail(f"{error.cause}; {error.remedy}\n  {error.text}\n  {' ' * error.place}^")
+    say_problems(found.problems)
+    write_facts(found.facts, json=given.json, prolog=given.prolog)
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {"probe": probe, "record": record, "synth": synth}
 
 
 def say_problems(problems: Iterable[Any]) -> None:
