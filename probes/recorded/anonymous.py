@@ -110,7 +110,6 @@ def without_body(table: bytes) -> bytes:
     return bytes(emptied)
 
 
-
 def without_serial_number(config: bytes) -> bytes:
     """Give configuration space with zeros for the device's serial number, and for what was last read of its vital product data."""
     blanked = bytearray(config)

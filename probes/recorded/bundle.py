@@ -62,9 +62,7 @@ def record(source: Source, survey: Callable[[Source], Survey]) -> tuple[Answers,
     return recorder.answers, found
 
 
-def write(
-    answers: Answers, path: Path, *, program: str, left_out: Sequence[str] = (), replace: bool = False
-) -> int:
+def write(answers: Answers, path: Path, *, program: str, left_out: Sequence[str] = (), replace: bool = False) -> int:
     """Write a bundle; gives its bytes. It is there in whole or not at all, and nobody else may read it.
 
     Raises FileExistsError unless it may replace one, and OSError if it cannot be written.

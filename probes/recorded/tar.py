@@ -130,7 +130,9 @@ class _Reader:
                     path, target = records.get("path", path), records.get("linkpath", target)
                     size = _decimal(records.get("size"))
                 continue
-            member = Header(path or header.path, header.size if size is None else size, header.kind, target or header.target)
+            member = Header(
+                path or header.path, header.size if size is None else size, header.kind, target or header.target
+            )
             path = target = ""
             size = None
             if not self._take(member):
@@ -144,7 +146,11 @@ class _Reader:
     def told(self) -> tuple[Problem, ...]:
         """Give what was wrong; what was passed over for one reason is told once."""
         passed_over = (
-            Problem(f"{self._place}: {self._first[cause]}" + (f" and {count - 1} more" if count > 1 else ""), cause, "passed over")
+            Problem(
+                f"{self._place}: {self._first[cause]}" + (f" and {count - 1} more" if count > 1 else ""),
+                cause,
+                "passed over",
+            )
             for cause, count in self._passed_over.items()
         )
         return (*self._problems, *passed_over)

@@ -101,4 +101,3 @@ def _outermost(folders: Iterable[str], place: str) -> str | None:
 
 def _text(content: bytes) -> str:
     return content.decode("utf-8", "replace").strip()
-

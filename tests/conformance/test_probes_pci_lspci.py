@@ -18,7 +18,6 @@ from probes.live import Live
 from probes.pci.lspci import read
 from probes.pci.probe import probe
 
-
 DOE_ERROR = "lspci takes DOE Busy and DOE Interrupt Status for DOE Error, which is bit 2 (PCI Express 6.0, 7.9.24.4)"
 
 

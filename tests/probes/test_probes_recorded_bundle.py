@@ -180,7 +180,11 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypa
         {"manifest.json": b"nonsense"},
         {"answers.json": b"[]"},
         {"answers.json": b'{"lists": 1, "links": {}, "exists": {}, "failures": {}}'},
-        {"cpuid/puX": b""},
+        {"answers.json": b'{"lists": {}, "links": {"/a": 1}, "exists": {}, "failures": {}}'},
+        {"answers.json": b'{"lists": {"/a": "b"}, "links": {}, "exists": {}, "failures": {}}'},
+        {"answers.json": b'{"lists": {}, "links": {}, "exists": {}, "failures": {"read /a": [-1, "x"]}}'},
+        {"answers.json": b'{"lists": {}, "links": {}, "exists": {}, "failures": {"read /a": [2]}}'},
+        {"answers.json": b"["},
     ],
 )
 def test_a_damaged_bundle_is_one_error(tmp_path: Path, damage: dict[str, bytes]) -> None:
