@@ -22,6 +22,7 @@ from probes.recorded.recorder import Answers, Recorder, Replay
 from probes.recorded.tar import Contents, read_tar
 from probes.source import Files, Source, Uname
 
+REFUSED = "/proc/iomem"
 PCI = "/sys/bus/pci/devices/0000:00:02.0"
 
 
@@ -29,7 +30,7 @@ class Refusing(Files):
     """A machine that refuses one file."""
 
     def read(self, path: str) -> bytes:
-        if path == "/proc/iomem":
+        if path == REFUSED:
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return super().read(path)
 
