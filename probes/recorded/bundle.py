@@ -24,6 +24,7 @@ from typing import Any
 
 from probes.cpuid.dump import parse_pu, write_pu
 from probes.fact import Survey
+from probes.machine import survey
 from probes.recorded import Recording, RecordingError
 from probes.recorded.recorder import Answers, Failure, Recorder, Replay
 from probes.recorded.tar import Contents
@@ -53,10 +54,14 @@ FURTHER = (
 REFUSED = frozenset({errno.EACCES, errno.EPERM})
 
 
-def record(source: Source, survey: Callable[[Source], Survey]) -> tuple[Answers, Survey]:
-    """Have a survey made of a source, and remember all that it read, and more. Gives that, and what the survey found."""
+def record(source: Source, began: Callable[[str], object] = lambda _: None) -> tuple[Answers, Survey]:
+    """Survey a source, and remember all that was read for it, and more. Gives that, and what the survey found.
+
+    `began` is called with the name of each part when its turn comes.
+    """
     recorder = Recorder(source)
-    found = survey(recorder)
+    found = survey(recorder, began=began)
+    began("more")
     for path, depth in FURTHER:
         recorder.take(path, depth)
     return recorder.answers, found

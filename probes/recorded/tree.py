@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from probes.cpuid.dump import parse_pu
@@ -60,11 +61,7 @@ def in_folder(path: Path, name: str) -> Recording | None:
         path, name = path.parent, path.parent.name or name
     roots: list[str] = []
     dumps: list[str] = []
-    looked = 0
-    for base, folders, files in os.walk(path):
-        looked += 1
-        if looked > MOST_FOLDERS:
-            break
+    for base, folders, files in islice(os.walk(path), MOST_FOLDERS):
         if KERNEL.intersection(folders):
             roots.append(base)
             dumps += [f"{base}/cpuid"] if "cpuid" in folders else []

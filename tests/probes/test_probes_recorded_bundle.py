@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from probes.cpuid.dump import parse_pu
 from probes.cpuid.registers import Registers
 from probes.fact import Survey
-from probes.machine import live, read, survey
+from probes.machine import live, read
 from probes.recorded import Recording, RecordingError, bundle
 from probes.recorded.anonymous import anonymised, without_serial_number
 from probes.recorded.compressed import Stream, read_all
@@ -67,14 +67,14 @@ def contents_of(path: Path) -> Contents:
 
 
 def test_a_replay_gives_the_same_facts_and_problems(tmp_path: Path) -> None:
-    answers, found = bundle.record(machine(), survey)
+    answers, found = bundle.record(machine())
     assert found.facts
     assert ("/proc", "permission denied for iomem") in {(problem.place, problem.cause) for problem in found.problems}
     assert written(answers, tmp_path / "x") == found
 
 
 def test_this_machine_replays_as_it_is(tmp_path: Path) -> None:
-    answers, found = bundle.record(live(), survey)
+    answers, found = bundle.record(live())
     assert written(answers, tmp_path / "x") == found
 
 
@@ -124,7 +124,7 @@ def test_a_replay_answers_every_question_as_it_was_answered(questions: list[tupl
 
 
 def test_nothing_identifies_a_machine_that_was_recorded_anonymously(tmp_path: Path) -> None:
-    answers, found = bundle.record(machine(), survey)
+    answers, found = bundle.record(machine())
     kept = anonymised(answers)
     bundle.write(kept, tmp_path / "x", program="test")
     content = read_all((tmp_path / "x").read_bytes(), "x", 1 << 20)
@@ -153,7 +153,7 @@ def test_a_loop_of_capabilities_ends() -> None:
 
 
 def test_a_bundle_is_not_replaced_unless_that_is_wanted(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     (tmp_path / "x").write_text("mine")
     with pytest.raises(FileExistsError):
         bundle.write(answers, tmp_path / "x", program="test")
@@ -163,7 +163,7 @@ def test_a_bundle_is_not_replaced_unless_that_is_wanted(tmp_path: Path) -> None:
 
 
 def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -189,7 +189,7 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypa
     ],
 )
 def test_a_damaged_bundle_is_one_error(tmp_path: Path, damage: dict[str, bytes]) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     bundle.write(answers, tmp_path / "x", program="test")
     contents = contents_of(tmp_path / "x")
     with pytest.raises(RecordingError, match="damaged bundle"):
@@ -197,7 +197,7 @@ def test_a_damaged_bundle_is_one_error(tmp_path: Path, damage: dict[str, bytes])
 
 
 def test_a_bundle_of_another_version_says_so(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     bundle.write(answers, tmp_path / "x", program="test")
     contents = contents_of(tmp_path / "x")
     manifest = json.loads(contents.files["manifest.json"]) | {"format": 99}
@@ -206,7 +206,7 @@ def test_a_bundle_of_another_version_says_so(tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_what_was_refused(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     bundle.write(answers, tmp_path / "x", program="test")
     manifest = json.loads(contents_of(tmp_path / "x").files["manifest.json"])
     assert manifest["unreadable"] == ["/proc/iomem"]
@@ -215,7 +215,7 @@ def test_the_manifest_says_what_was_refused(tmp_path: Path) -> None:
 
 
 def test_registers_come_back(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     bundle.write(answers, tmp_path / "x", program="test")
     found = bundle.read(contents_of(tmp_path / "x"), "x")
     assert isinstance(found, Recording)
