@@ -89,10 +89,12 @@ def _nodes(document: Document) -> tuple[list[_Node], int]:
 
 
 def _near(document: Document, element: Element) -> int:
-    """Return the cores that a node is near to: its own set, which is empty for memory that nobody knows the place of.
+    """Return the cores that a node is near to: those inside it (version 1), or its set, which is empty where nobody knows.
 
-    A file without sets (they are not required of nodes) says it by where the node is: around its cores in version 1, hanging on them later.
+    A node without either is near to what it hangs on.
     """
+    if element.cores:
+        return element.cores
     if "cpuset" in element.attributes:
         try:
             return bits(element.attributes["cpuset"]) & document.root.cores
