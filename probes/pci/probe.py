@@ -77,12 +77,17 @@ def probe(source: Source) -> Survey:
 
 
 def _functions(reading: Reading) -> Iterator[Function]:
+    seen = set()
     for name in reading.list(DEVICES):
         path = f"{DEVICES}/{name}"
         address = parse_address(name)
         if address is None:
             reading.problem(path, "not the address of a PCI function", LOOK_AT_FILE)
             continue
+        if address in seen:
+            reading.problem(path, "a function that is there already under another name", LOOK_AT_FILE)
+            continue
+        seen.add(address)
         place = f"{path}/config"
         config = reading.bytes(place)
         header = decode_header(config) if config is not None else None

@@ -115,3 +115,9 @@ def test_a_resource_that_cannot_be_is_a_problem(line: bytes) -> None:
     found = survey(space(), resource=line)
     assert "is not start, end and flags" in causes(found)[0]
     assert rows(found, "bar") == []
+
+
+def test_a_function_under_two_names_is_a_problem_and_is_told_once() -> None:
+    found = probe(Files({f"{DEVICES}/{name}:3b:00.0/config": space() for name in ("0000", "00000")}))
+    assert len([fact for fact in found.facts if fact.name == "device"]) == 1
+    assert "under another name" in causes(found)[0]
