@@ -15,6 +15,7 @@ Where both speak, the rules are:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from probes.cores import (
@@ -43,6 +44,7 @@ from probes.cpuid.registers import Lookup
 from probes.cpulist import format_list
 from probes.fact import Fact, Survey
 from probes.kernel import cpus as kernel
+from probes.kernel.arm import midrs
 from probes.reading import Reading
 from probes.source import Source
 
@@ -61,13 +63,17 @@ def probe(source: Source) -> Survey:
         reading.problem(
             "CPUID",
             f"not executed on cores {format_list(silent)}: this process may not run there, or did not get to in time",
-            "allow those cores (taskset, cpuset); until then sysfs and /proc/cpuinfo stand in for it there",
+            "allow those cores (taskset, cpuset), or run as root with the module cpuid loaded; until then sysfs and"
+            " /proc/cpuinfo stand in for it there",
         )
     identify = Once(_identity)
     told = {core: identify(lookup) for core, lookup in lookups.items()}
     positions = _positions(lookups, told)
     processors = kernel.cpuinfo(reading)
     identities = {core: kernel.identity(processors[core]) for core in online & processors.keys()}
+    arm = midrs(reading, online) if not lookups else {}
+    for core, midr in arm.items():
+        identities[core] = replace(identities.get(core, Identity()), vendor=midr.vendor, brand=midr.name)
     identities |= told
 
     places, domains = _places(reading, online, positions)
@@ -75,6 +81,7 @@ def probe(source: Source) -> Survey:
         *_core_facts(reading, present, online, positions, processors),
         *place_facts(places, domains),
         *(fact for core in sorted(identities) for fact in identity_facts(core, identities[core])),
+        *(Fact("cpu_midr", (core, *arm[core])) for core in sorted(arm)),
         *kind_facts(_kinds(reading, online, lookups)),
         *cache_facts(_caches(reading, online, lookups, positions)),
         *_facts_of_cpuid(lookups),

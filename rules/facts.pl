@@ -14,7 +14,9 @@ writes them.
 :- use_module(schema/acpi).
 :- use_module(schema/acpi_iommu).
 :- use_module(schema/acpi_platform).
+:- use_module(schema/aml).
 :- use_module(schema/pci).
+:- use_module(schema/pci_express).
 :- use_module(schema/memory).
 :- use_module(schema/os).
 :- use_module(schema/topology).

@@ -14,13 +14,14 @@ from probes.acpi.table import (
     Entry,
     Table,
     Versions,
+    distinct,
     enabled_names,
     read_head,
     text,
     versions,
     walk,
 )
-from probes.fact import Fact, Problem, Survey, Term, addr
+from probes.fact import Fact, Problem, Survey, Term, addr, merge
 from probes.layout import layout
 
 START = 48
@@ -61,6 +62,19 @@ state of the device's translation cache."""
 PAGE = 4096
 UNKNOWN = "unknown"
 
+KEY_LENGTH: Mapping[str, int] = {
+    "dmar_platform": 0,
+    "dmar_unit": 1,
+    "dmar_reserved_memory": 1,
+    "dmar_root_ports": 1,
+    "dmar_translation_caches": 1,
+    "dmar_device_properties": 1,
+    "dmar_device": 6,
+    "dmar_device_property": 4,
+    "dmar_unit_affinity": 1,
+    "dmar_acpi_device": 1,
+}
+
 
 def decode(table: Table) -> Entries:
     """Read the head and the remapping structures with their device scopes."""
@@ -89,14 +103,18 @@ def survey(table: Table) -> Survey:
     problems: list[Problem] = list(found.problems)
     if not found.entries:
         return Survey(problems=found.problems)
-    head, *structures = found.entries
-    facts = [Fact("dmar_platform", _platform(head.fields))]
+    rows = distinct(table, _facts(table, found.entries, problems), KEY_LENGTH)
+    return merge((Survey(problems=tuple(problems)), rows))
+
+
+def _facts(table: Table, entries: tuple[Entry, ...], problems: list[Problem]) -> Iterator[tuple[int, Fact]]:
+    head, *structures = entries
+    yield head.offset, Fact("dmar_platform", _platform(head.fields))
     for number, entry in enumerate(structures):
         if entry.layout is not None:
-            facts += _structure(table, number, entry, problems)
+            yield from ((entry.offset, fact) for fact in _structure(table, number, entry, problems))
             for scope in entry.inner:
-                facts += _scope(table, number, entry, scope, problems)
-    return Survey(tuple(dict.fromkeys(facts)), tuple(problems))
+                yield from ((scope.offset, fact) for fact in _scope(table, number, entry, scope, problems))
 
 
 def _platform(fields: Mapping[str, int]) -> tuple[Term, ...]:

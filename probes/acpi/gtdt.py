@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from probes.acpi.interrupts import trigger_of
-from probes.acpi.table import Entries, Entry, Table, Versions, read, read_head, versions, walk
-from probes.fact import Fact, Problem, Survey, Term
+from probes.acpi.table import Entries, Entry, Table, Versions, distinct, read, read_head, versions, walk
+from probes.fact import Fact, Problem, Survey, Term, merge
 from probes.layout import layout
 
 # The EL2 virtual timer came with revision 3 (ACPI 6.3).
@@ -55,6 +55,8 @@ WATCHDOG_SECURE = 2
 
 UNKNOWN = "unknown"
 
+KEY_LENGTH = {"generic_timer_counter": 1, "generic_timer": 1, "generic_timer_frame": 2, "generic_watchdog": 2}
+
 
 def decode(table: Table) -> Entries:
     """Read the head, and the platform timers with their frames."""
@@ -72,10 +74,12 @@ def decode(table: Table) -> Entries:
     more = list(found.problems)
     if len(found.entries) != count:
         cause = f"{len(found.entries)} platform timers, where {count} are stated"
-        more.append(table.problem(start, cause))
+        more.append(
+            table.problem(start, f"{cause}; those beyond are left out" if len(found.entries) > count else cause)
+        )
     timers = tuple(
         replace(entry, inner=tuple(_frames(table, entry, more))) if entry.type == BLOCK else entry
-        for entry in found.entries
+        for entry in found.entries[:count]
     )
     return Entries((head, *timers), tuple(more))
 
@@ -97,14 +101,17 @@ def survey(table: Table) -> Survey:
     found = decode(table)
     if not found.entries:
         return Survey(problems=found.problems)
-    head, *timers = found.entries
-    facts = [*_processors(head.fields)]
+    return merge((Survey(problems=found.problems), distinct(table, _facts(found.entries), KEY_LENGTH)))
+
+
+def _facts(entries: tuple[Entry, ...]) -> Iterator[tuple[int, Fact]]:
+    head, *timers = entries
+    yield from ((head.offset, fact) for fact in _processors(head.fields))
     for entry in timers:
         if entry.type == BLOCK:
-            facts += (_frame(entry, frame) for frame in entry.inner)
+            yield from ((frame.offset, _frame(entry, frame)) for frame in entry.inner)
         elif entry.type == WATCHDOG:
-            facts.append(_watchdog(entry.fields))
-    return Survey(tuple(dict.fromkeys(facts)), found.problems)
+            yield entry.offset, _watchdog(entry.fields)
 
 
 def _processors(fields: Mapping[str, int]) -> Iterator[Fact]:

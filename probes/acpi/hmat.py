@@ -31,7 +31,7 @@ STRUCTURES: Mapping[int, Versions] = {
     SIDE_CACHE: versions(
         "Memory Side Cache Information",
         "5.2.28.5",
-        "type H, - 2x, length I, domain I, - 4x, size Q, attributes I, - 2x, smbios_handles H",
+        "type H, - 2x, length I, domain I, - 4x, size Q, attributes I, address_mode H, smbios_handles H",
     ),
 }
 
@@ -66,6 +66,9 @@ LIMIT = 1 << 18
 ASSOCIATIVITY = {0: "none", 1: "direct_mapped", 2: "complex"}
 WRITE_POLICY = {0: "none", 1: "write_back", 2: "write_through"}
 
+EXTENDED_LINEAR = 1
+"""Address mode (ACPI 6.6, 5.2.28.5): the cache adds its capacity to the memory's, at addresses that alias. Reserved before."""
+
 UNKNOWN = "unknown"
 
 KEY_LENGTH = {
@@ -76,6 +79,7 @@ KEY_LENGTH = {
     "memory_side_cache_latency": 4,
     "memory_side_cache_bandwidth": 4,
     "memory_side_cache": 2,
+    "memory_side_cache_extends": 2,
 }
 
 
@@ -98,6 +102,8 @@ def _facts(table: Table, entries: tuple[Entry, ...], problems: list[Problem]) ->
             yield from ((entry.offset, fact) for fact in _attributes(entry.fields, table.revision))
         elif entry.type == SIDE_CACHE:
             yield entry.offset, _side_cache(entry.fields)
+            if entry.fields["address_mode"] == EXTENDED_LINEAR:
+                yield entry.offset, Fact("memory_side_cache_extends", _side_cache(entry.fields).args[:2])
     yield from _matrices(table, entries, problems)
 
 

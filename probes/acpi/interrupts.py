@@ -9,10 +9,12 @@ TRIGGER: Mapping[int, str] = {0: "bus", 1: "edge", 3: "level"}
 """MPS INTI flags, bits 0-1 and 2-3 (ACPI 6.5, table 5.26); 2 is reserved in both."""
 
 
-def inti(flags: int) -> tuple[str, str] | None:
-    """Return polarity and trigger of MPS INTI flags; None if one of them is reserved."""
-    polarity, trigger = POLARITY.get(flags & 3), TRIGGER.get(flags >> 2 & 3)
-    return None if polarity is None or trigger is None else (polarity, trigger)
+UNKNOWN = "unknown"
+
+
+def inti(flags: int) -> tuple[str, str]:
+    """Return polarity and trigger of MPS INTI flags; one that is reserved is unknown."""
+    return POLARITY.get(flags & 3, UNKNOWN), TRIGGER.get(flags >> 2 & 3, UNKNOWN)
 
 
 def trigger_of(flags: int, bit: int) -> str:

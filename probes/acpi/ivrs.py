@@ -56,7 +56,7 @@ _FOUR = "type B, device H, settings B"
 DEVICES: Mapping[int, Versions] = {
     **{kind: versions("Device Entry", "5.2.2.3", _FOUR) for kind in (0, 1, 2, 3, 4)},
     **{kind: versions("Device Entry", "5.2.2.4", f"{_FOUR}, - x, source H, - x") for kind in (66, 67)},
-    **{kind: versions("Device Entry", "5.2.2.4", f"{_FOUR}, extended I") for kind in (64, 65, 70, 71)},
+    **{kind: versions("Device Entry", "5.2.2.4", f"{_FOUR}, extended I") for kind in (64, 70, 71)},
     72: versions("Device Entry", "5.2.2.4", f"{_FOUR}, handle B, source H, variety B"),
     240: versions("Device Entry", "5.2.2.5", f"{_FOUR}, hid Q, cid Q, uid_format B, uid_length B"),
 }

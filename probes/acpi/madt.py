@@ -15,7 +15,8 @@ PCAT_COMPAT = 1
 """The machine also has two 8259 interrupt controllers, which must be masked (table 5.20)."""
 
 ENABLED, ONLINE_CAPABLE = 1, 2
-"""Local APIC, x2APIC and core PIC flags, bits 0 and 1 (table 5.24); bit 1 came with MADT revision 5 (ACPI 6.3)."""
+"""Local APIC, x2APIC and core PIC flags, bits 0 and 1 (table 5.24). Bit 1 came with MADT revision 5 (ACPI 6.3), and is
+reserved where bit 0 is set."""
 
 ONLINE_CAPABLE_SINCE = 5
 
@@ -97,12 +98,11 @@ def _facts(table: Table, entries: tuple[Entry, ...], problems: list[Problem]) ->
     yield from _head(head, structures)
     for entry in structures:
         if entry.type in WIRED:
-            wiring = inti(entry.fields["inti"])
-            if wiring is None:
-                flags = entry.fields["inti"]
-                cause = f"{entry.name} has reserved polarity or trigger ({flags:#06x}); it is left out"
+            flags = entry.fields["inti"]
+            wiring = inti(flags)
+            if UNKNOWN in wiring:
+                cause = f"{entry.name} has reserved polarity or trigger ({flags:#06x}), which is unknown"
                 problems.append(table.problem(entry.offset, cause))
-                continue
             yield entry.offset, WIRED[entry.type](entry, wiring)
         elif entry.type in (kind.LOCAL_APIC, kind.LOCAL_X2APIC):
             yield from ((entry.offset, fact) for fact in _apic(entry.fields, table.revision))
@@ -122,8 +122,9 @@ def _head(head: Entry, structures: list[Entry]) -> Iterator[tuple[int, Fact]]:
 
 def _apic(fields: Mapping[str, int], revision: int) -> Rows:
     who = (fields["processor_uid"], fields["apic_id"])
-    yield Fact("apic", (*who, fields["flags"] & ENABLED))
-    if revision >= ONLINE_CAPABLE_SINCE and fields["flags"] & ONLINE_CAPABLE:
+    enabled = fields["flags"] & ENABLED
+    yield Fact("apic", (*who, enabled))
+    if revision >= ONLINE_CAPABLE_SINCE and not enabled and fields["flags"] & ONLINE_CAPABLE:
         yield Fact("apic_online_capable", who)
 
 
@@ -250,7 +251,8 @@ def _bio_pic(fields: Mapping[str, int]) -> Rows:
 
 
 def _lpc_pic(fields: Mapping[str, int]) -> Rows:
-    yield Fact("lpc_pic", (fields["base"], fields["size"], fields["cascade_0"]))
+    cascade = fields["cascade_0"] | fields.get("cascade_high", 0) << 8
+    yield Fact("lpc_pic", (fields["base"], fields["size"], cascade))
 
 
 def _rintc(fields: Mapping[str, int]) -> Rows:

@@ -97,10 +97,12 @@ STRUCTURES: Mapping[int, Versions] = {
         "5.2.12.25",
         "type B, length B, version B, base Q, size H, id H, gsi_base H",
     ),
+    # The specification gives the cascade two bytes; structures that ACPICA and Linux made known have one.
     LPC_PIC: versions(
         "LPC Programmable Interrupt Controller",
         "5.2.12.26",
         "type B, length B, version B, base Q, size H, cascade_0 B",
+        "cascade_high B",
     ),
     # The first 20 bytes were defined before the structures that the others speak of.
     RINTC: versions(

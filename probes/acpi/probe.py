@@ -56,8 +56,8 @@ DECODERS: Mapping[str, Callable[[Table], Survey]] = {
 }
 
 
-REPEATED = frozenset({"HPET"})
-"""Tables that may stand several times: one for each block of timers (HPET 1.0a, 3.2.4)."""
+REPEATED: Mapping[str, int] = {"HPET": 3}
+"""Tables that may stand several times: one for each block of timers (HPET 1.0a, 3.2.4). Arguments that name the block."""
 
 
 def probe(source: Source) -> Survey:
@@ -67,7 +67,7 @@ def probe(source: Source) -> Survey:
     dynamic: list[Table] = []
     surveys: list[Survey] = []
     for directory in DIRECTORIES:
-        for name in sorted(set(reading.list(directory)) - NOT_TABLES, key=_instance):
+        for name in sorted(set(reading.list(directory)) - NOT_TABLES, key=_order):
             data = reading.bytes(f"{directory}/{name}")
             if data is None:
                 continue
@@ -86,24 +86,32 @@ def probe(source: Source) -> Survey:
 
 
 def _static(tables: list[Table]) -> Iterator[Survey]:
-    """Yield what the tables say, each signature's first."""
-    used: dict[str, Table] = {}
+    """Yield what the tables say, each signature's first; of those that may stand several times, all that differ in name."""
+    used: dict[tuple[object, ...], Table] = {}
     for table in tables:
         decoder = DECODERS.get(table.signature)
         if decoder is None:
             continue
-        first = used.setdefault(table.signature, table)
-        if first is table or table.signature in REPEATED:
-            told = decoder(table)
+        told = decoder(table) if table.signature in REPEATED or (table.signature,) not in used else Survey()
+        names = {fact.args[: REPEATED[table.signature]] for fact in told.facts} if table.signature in REPEATED else {()}
+        first = next((used[table.signature, *name] for name in names if (table.signature, *name) in used), None)
+        if first is None:
+            used.update({(table.signature, *name): table for name in names})
             yield Survey(told.facts, shorten(told.problems))
         elif first.data != table.data:
             cause = f"a second table {table.signature}; {first.place} is used, as the kernel does"
             yield Survey(problems=(Problem(table.place, cause, "compare the two if facts look wrong"),))
 
 
-def _instance(name: str) -> tuple[str, int]:
-    number = re.search(r"[0-9]+$", name[4:])
-    return name[:4], int(number[0]) if number else 0
+def _order(name: str) -> tuple[object, ...]:
+    """Sort SSDT10 behind SSDT9, and ssdt.dat before ssdt1.dat: which table is the first must not hang on luck."""
+    stem, _, rest = name.lower().partition(".")
+    return (_natural(stem), _natural(rest), name)
+
+
+def _natural(text: str) -> tuple[tuple[int, str], ...]:
+    parts = (part for part in re.split(r"([0-9]+)", text) if part)
+    return tuple((len(part), part) if part[0] in "0123456789" else (0, part) for part in parts)
 
 
 def _table_facts(tables: list[Table]) -> tuple[Fact, ...]:

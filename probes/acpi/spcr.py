@@ -21,16 +21,30 @@ HEAD = versions(
 INTERFACES = {
     0: "uart_16550",
     1: "uart_16450",
+    2: "max311xe_spi",
     3: "arm_pl011",
-    10: "ti_omap",
-    12: "apm88xxxx",
+    4: "msm8x60",
+    5: "nvidia_16550",
+    6: "ti_omap",
+    8: "apm88xxxx",
+    9: "msm8974",
+    10: "sam5250",
+    11: "intel_usif",
+    12: "imx6",
     13: "arm_sbsa_32",
     14: "arm_sbsa",
     15: "arm_dcc",
     16: "bcm2835",
+    17: "sdm845_1_8432mhz",
     18: "uart_16550_gas",
+    19: "sdm845_7_372mhz",
+    20: "intel_lpss",
+    21: "riscv_sbi",
 }
-"""Interface types of table revisions 2 and later (DBG2, table 3); revision 1 knew the first two only."""
+"""Interface types, which since revision 2 are those of serial debug ports (Debug Port Table 2, table 3).
+
+Revision 1 knew the first two only. A 16450 accepts writes to the FIFO control register of a 16550.
+"""
 
 BAUD_RATES = {3: 9600, 4: 19200, 6: 57600, 7: 115200}
 """0 leaves the rate as it is."""

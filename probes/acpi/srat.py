@@ -106,11 +106,11 @@ def _facts(table: Table, entries: tuple[Entry, ...], problems: list[Problem]) ->
 
 
 def _domain(table: Table, entry: Entry) -> int:
-    # Revision 1 had a domain of 8 bits and reserved the others, which firmware then left unset (5.2.16, table 5.57).
-    low = entry.fields["domain"]
+    """Return a domain of 32 bits; of 8 in revision 1, which reserved the others and had no x2APIC (table 5.57)."""
+    domain = entry.fields["domain"]
     if entry.type == APIC:
-        low |= entry.fields["domain_middle"] << 8 | entry.fields["domain_high"] << 16
-    return low & 0xFF if table.revision < 2 else low
+        domain |= entry.fields["domain_middle"] << 8 | entry.fields["domain_high"] << 16
+    return domain & 0xFF if table.revision < 2 and entry.type != X2APIC else domain
 
 
 def _device(name: str, entry: Entry, handle: bytes) -> Fact | None:

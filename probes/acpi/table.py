@@ -119,7 +119,7 @@ def open_table(place: str, data: bytes) -> tuple[Table | None, tuple[Problem, ..
     if header is None:
         return None, (Problem(place, f"only {len(data)} bytes, where a header has {shape.size}", BY_FIRMWARE),)
     length = header["length"]
-    oem_id = "" if shape is FACS else data[OEM_ID].rstrip(b" \0").decode("ascii", "replace")
+    oem_id = "" if shape is FACS else text(data[OEM_ID])
     table = Table(place, name, header["revision"], length, oem_id, data[: max(length, shape.size)])
     problems = []
     if length < shape.size:

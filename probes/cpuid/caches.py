@@ -2,7 +2,7 @@
 
 | caches | buffers | read by |
 |---|---|---|
-| 4, else 0x8000001D | 0x18 | `probes.cpuid.deterministic` |
+| 4, with AMD 0x8000001D | 0x18 | `probes.cpuid.deterministic` |
 | 2 | 2 | `probes.cpuid.descriptors` |
 | 0x80000005, 0x80000006 | 0x80000005, 0x80000006, 0x80000019 | `probes.cpuid.legacy` |
 

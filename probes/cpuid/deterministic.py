@@ -64,18 +64,21 @@ class Tlb(NamedTuple):
 
 
 def caches(cpuid: Lookup) -> tuple[SharedCache, ...]:
-    """Return the caches of leaf 4, else of leaf 0x8000001D."""
-    found = _walk(cpuid, 0x4)
-    if not found:
-        features = cpuid(0x80000001, 0)
-        if features is not None and bits(features.ecx, 22, 22):
-            found = _walk(cpuid, 0x8000001D)
+    """Return the caches of leaf 0x8000001D where AMD's manual counts, else of leaf 4."""
+    maker = vendor(cpuid)
     processor = version(cpuid)
-    if processor is not None and processor[:2] in KNIGHTS_LANDING:
-        found = tuple(cache for cache in found if cache.level < 3)
-    if processor is not None and processor.family == 0x15 and vendor(cpuid) in AMD_VENDORS:
-        # Every node has its own third level, and a node's APIC ids are no aligned range (BKDG 42301, CPUID Fn8000_001D).
-        return tuple(cache._replace(sharers="node") if cache.level == 3 else cache for cache in found)
+    if maker in AMD_VENDORS:  # who have leaf 4 reserved; hypervisors fill it
+        features = cpuid(0x80000001, 0)
+        if features is None or not bits(features.ecx, 22, 22):
+            return ()
+        found = _walk(cpuid, 0x8000001D)
+        if processor is not None and processor.family == 0x15:
+            # Every node has its own third level, and a node's APIC ids are no aligned range (BKDG 42301, Fn8000_001D).
+            return tuple(cache._replace(sharers="node") if cache.level == 3 else cache for cache in found)
+        return found
+    found = _walk(cpuid, 0x4)
+    if maker == "GenuineIntel" and processor is not None and processor[:2] in KNIGHTS_LANDING:
+        return tuple(cache for cache in found if cache.level < 3)
     return found
 
 

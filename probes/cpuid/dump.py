@@ -41,6 +41,9 @@ SUBLEAVES = {
 MOST_LEAVES = 0x100
 """Leaves to write down of one range at most, whatever its first leaf claims."""
 
+ENTRIES_AT_MOST = 4096
+"""Entries of one core to read; a recording of every leaf that the manuals define has some 150."""
+
 WHOLE_LEAF = -1
 """Subleaf of an entry that holds for every subleaf."""
 
@@ -56,6 +59,15 @@ class CpuidDump:
         found = self.entries.get((leaf, subleaf))
         # An entry without a subleaf, of a leaf that has them, was taken with ECX zero.
         return found or (self.entries.get((leaf, WHOLE_LEAF)) if not subleaf or leaf not in SUBLEAVES else None)
+
+
+def write_pu(dump: CpuidDump) -> str:
+    """Write the file form."""
+    lines = ["# mask e[abcd]x => e[abcd]x"]
+    for (leaf, subleaf), found in dump.entries.items():
+        mask, ecx = (1, 0) if subleaf == WHOLE_LEAF else (5, subleaf)
+        lines.append(f"{mask} {leaf:x} 0 {ecx:x} 0 => {found.eax:x} {found.ebx:x} {found.ecx:x} {found.edx:x}")
+    return "\n".join(lines) + "\n"
 
 
 def record(execute: Callable[[int, int], Registers | None]) -> CpuidDump:
@@ -81,12 +93,14 @@ def record(execute: Callable[[int, int], Registers | None]) -> CpuidDump:
 
 
 def parse_pu(text: str) -> CpuidDump:
-    """Read the file form; the first of several entries for the same inputs counts."""
+    """Read the file form; the first of several entries for the same inputs counts, and the first ENTRIES_AT_MOST."""
     entries: dict[tuple[int, int], Registers] = {}
     for line in text.splitlines():
         entry = _parse_line(line)
         if entry is not None:
             entries.setdefault(*entry)
+            if len(entries) == ENTRIES_AT_MOST:
+                break
     return CpuidDump(entries)
 
 

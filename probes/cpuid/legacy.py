@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from probes.cpuid.deterministic import G, K, M, SharedCache, Tlb
-from probes.cpuid.identity import Version, vendor, version
+from probes.cpuid.identity import Version, is_dual_node_10h, vendor, version
 from probes.cpuid.registers import Lookup, Registers, bits
 
 CODES: Mapping[int, int | None] = {
@@ -82,13 +82,13 @@ def _caches(cpuid: Lookup, maker: str, processor: Version) -> Iterator[SharedCac
         size = 64 * K
     yield from _by_code(2, SIZES.get((maker, processor), size), others.ecx, "core")
     if maker != "GenuineIntel" and processor.family < 0x17:
-        yield from _third(others.edx, processor)
+        yield from _third(others.edx, halved=is_dual_node_10h(cpuid))
 
 
-def _third(register: int, processor: Version) -> Iterator[SharedCache]:
+def _third(register: int, *, halved: bool) -> Iterator[SharedCache]:
     # The size is a lower bound, in steps of 512 KB.
     for cache in _by_code(3, bits(register, 31, 18) * 512 * K, register, "package"):
-        if processor[:2] != (0x10, 9):
+        if not halved:
             yield cache
         else:  # two nodes in a package, each with half of what is stated (BKDG 31116, CPUID Fn8000_0006)
             yield cache._replace(size=cache.size // 2, ways=cache.ways and cache.ways // 2, sharers="node")

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from probes.cpuid.deterministic import shared_bits_at
-from probes.cpuid.identity import has_apic_id, version
+from probes.cpuid.identity import cores_10h, has_apic_id, is_dual_node_10h, version
 from probes.cpuid.registers import AMD_VENDORS, Lookup, Registers, bits, bits_needed
 
 LEVELS_AT_MOST = 8
@@ -63,10 +63,15 @@ class Position(NamedTuple):
 
 
 class _Cut(NamedTuple):
-    """An APIC id and the shifts that leave the number of a level; `package` is always among them, and the largest."""
+    """An APIC id, and the shifts that leave the number of a level; `package` is always among them, and the largest.
+
+    Firmware of AMD's machines may move all APIC ids up, to leave room for those of I/O APICs. The id that counts then is
+    the present one; numbers are cut from the one that leaf 1 still holds, as the packages were numbered by.
+    """
 
     apic_id: int
     shifts: Mapping[str, int]
+    initial: int
 
 
 UNIPROCESSOR = Position(None, 0, 0, 0)
@@ -79,12 +84,12 @@ def position(cpuid: Lookup, vendor: str | None) -> Position | None:
     if cut is None:
         return None
     package_shift = cut.shifts["package"]
-    inside = cut.apic_id & (1 << package_shift) - 1
+    inside = cut.initial & (1 << package_shift) - 1
     # A shift that is larger than the package's would cut nonsense; the package's counts.
     numbers = {level: inside >> min(shift, package_shift) for level, shift in cut.shifts.items()}
     found = Position(
         cut.apic_id,
-        cut.apic_id >> package_shift,
+        cut.initial >> package_shift,
         numbers.get("core", inside),
         inside & (1 << min(cut.shifts.get("core", 0), package_shift)) - 1,
         *(numbers.get(level) for level in ("module", "tile", "die", "die_group", "complex")),
@@ -97,7 +102,8 @@ def _by_levels(cpuid: Lookup, vendor: str | None) -> _Cut | None:
     for leaf in leaves:
         levels = _levels(cpuid, leaf)
         if levels:
-            return _Cut(levels[0][1].edx, _amd_shifts(levels) if leaf == 0x80000026 else _shifts(levels))
+            apic_id = levels[0][1].edx
+            return _Cut(apic_id, _amd_shifts(levels) if leaf == 0x80000026 else _shifts(levels), apic_id)
     return None
 
 
@@ -135,17 +141,19 @@ def _by_counts(cpuid: Lookup, vendor: str | None) -> _Cut | None:
         return None
     apic_id = bits(leaf_1.ebx, 31, 24)
     if vendor in AMD_VENDORS:
-        return _amd_counts(cpuid, apic_id)
+        return _amd_counts(cpuid, leaf_1)
     if not bits(leaf_1.edx, 28, 28):  # HTT clear: one hardware thread in the package
-        return _Cut(apic_id, {"core": 0, "package": 0})
+        return _Cut(apic_id, {"core": 0, "package": 0}, apic_id)
     package = bits_needed(bits(leaf_1.ebx, 23, 16))
     leaf_4 = cpuid(4, 0)
     cores = bits(leaf_4.eax, 31, 26) + 1 if leaf_4 is not None and bits(leaf_4.eax, 4, 0) else 1
-    return _Cut(apic_id, {"core": max(package - bits_needed(cores), 0), "package": package})
+    return _Cut(apic_id, {"core": max(package - bits_needed(cores), 0), "package": package}, apic_id)
 
 
-def _amd_counts(cpuid: Lookup, apic_id: int) -> _Cut:
-    package = 0
+def _amd_counts(cpuid: Lookup, leaf_1: Registers) -> _Cut:
+    apic_id = initial = bits(leaf_1.ebx, 31, 24)
+    # Where the leaf that counts cores is missing, the count of leaf 1 stands, if HTT is set (APM volume 3, E.5.1).
+    package = bits_needed(bits(leaf_1.ebx, 23, 16)) if bits(leaf_1.edx, 28, 28) else 0
     leaf_8 = cpuid(0x80000008, 0)
     if leaf_8 is not None:
         package = bits(leaf_8.ecx, 15, 12) or bits_needed(bits(leaf_8.ecx, 7, 0) + 1)
@@ -153,10 +161,12 @@ def _amd_counts(cpuid: Lookup, apic_id: int) -> _Cut:
     leaf_1e = topology_extension(cpuid)
     if leaf_1e is not None:
         apic_id = leaf_1e.eax
+        if apic_id > 0xFF:  # more than leaf 1 has room for
+            initial = apic_id
         # Up to family 16h the field counts the cores of a compute unit, from 17h on the threads of a core.
         if _family(cpuid) >= 0x17:
             core = bits_needed(bits(leaf_1e.ebx, 15, 8) + 1)
-    return _Cut(apic_id, {"core": min(core, package), "package": package})
+    return _Cut(apic_id, {"core": min(core, package), "package": package}, initial)
 
 
 def _amd(found: Position, cpuid: Lookup, inside: int, package_shift: int) -> Position:
@@ -170,20 +180,12 @@ def _amd(found: Position, cpuid: Lookup, inside: int, package_shift: int) -> Pos
         if family in UNIT_FAMILIES:
             found = found._replace(module=bits(leaf_1e.ebx, 7, 0))
     elif is_dual_node_10h(cpuid):
-        leaf_8 = cpuid(0x80000008, 0)
-        cores = bits(leaf_8.ecx, 7, 0) + 1 if leaf_8 is not None else 1
-        found = found._replace(inner_node=inside // max(cores // 2, 1))
+        found = found._replace(inner_node=inside // (cores_10h(cpuid) // 2))
     if found.complex is None and family >= 0x17:
         shared = shared_bits_at(cpuid, 3)
         if shared is not None:
             found = found._replace(complex=inside >> min(shared, package_shift))
     return found
-
-
-def is_dual_node_10h(cpuid: Lookup) -> bool:
-    """Say whether it is a package of two nodes of family 10h: model 9, in the G34 package (BKDG 31116, 2.1)."""
-    found = version(cpuid)
-    return found is not None and (found.family, found.model) == (0x10, 9)
 
 
 def topology_extension(cpuid: Lookup) -> Registers | None:

@@ -31,16 +31,16 @@ describe are in acpi_platform, DMA remapping in acpi_iommu.
 :- fact(ioapic(id: count, base: address, gsi_base: count),
         [ doc("An I/O APIC, its registers and its first global system interrupt."), key([id, base]), source("MADT") ]).
 
-:- fact(interrupt_override(bus: count, irq: count, gsi: count, polarity: oneof([high, low, bus]),
-                           trigger: oneof([edge, level, bus])),
+:- fact(interrupt_override(bus: count, irq: count, gsi: count, polarity: oneof([high, low, bus, unknown]),
+                           trigger: oneof([edge, level, bus, unknown])),
         [ doc("An ISA interrupt that is wired to another global system interrupt."),
           key([bus, irq]), source("MADT") ]).
 
-:- fact(nmi(processor_uid: or(count, oneof([all])), lint: count, polarity: oneof([high, low, bus]),
-            trigger: oneof([edge, level, bus])),
+:- fact(nmi(processor_uid: or(count, oneof([all])), lint: count, polarity: oneof([high, low, bus, unknown]),
+            trigger: oneof([edge, level, bus, unknown])),
         [ doc("The local interrupt pin of a processor, or of all, that NMI is wired to."), source("MADT") ]).
 
-:- fact(nmi_source(gsi: count, polarity: oneof([high, low, bus]), trigger: oneof([edge, level, bus])),
+:- fact(nmi_source(gsi: count, polarity: oneof([high, low, bus, unknown]), trigger: oneof([edge, level, bus, unknown])),
         [ doc("A global system interrupt that is a non-maskable one."), key([gsi]), source("MADT") ]).
 
 :- fact(io_sapic(id: count, base: address, gsi_base: count),
@@ -53,7 +53,7 @@ describe are in acpi_platform, DMA remapping in acpi_iommu.
 
 :- fact(platform_interrupt(type: oneof([pmi, init, corrected_platform_error, unknown]), gsi: count,
                            processor_id: count, processor_eid: count, vector: count,
-                           polarity: oneof([high, low, bus]), trigger: oneof([edge, level, bus])),
+                           polarity: oneof([high, low, bus, unknown]), trigger: oneof([edge, level, bus, unknown])),
         [ doc("A platform management, INIT or corrected error interrupt, and the processor that takes it."),
           key([type, gsi, processor_id, processor_eid, vector]), source("MADT") ]).
 
@@ -211,6 +211,10 @@ describe are in acpi_platform, DMA remapping in acpi_iommu.
                           write_policy: oneof([none, write_back, write_through, unknown]), line_size: bytes),
         [ doc("A cache before a domain's memory, and how many levels of them there are."),
           key([domain, level]), source("HMAT") ]).
+
+:- fact(memory_side_cache_extends(domain: count, level: count),
+        [ doc("A memory-side cache whose capacity adds to the memory's, at addresses that share its lines."),
+          source("HMAT of ACPI 6.6") ]).
 
 :- fact(pcie_confspace(segment: count, bus_low: count, bus_high: count, base: address),
         [ doc("Memory-mapped PCI Express configuration space of a range of buses."),

@@ -93,10 +93,12 @@ to each other by it.
              base: address, comparators: count, wide: flag, legacy_routing: flag, vendor: count, min_tick: count,
              protection: oneof([none, page_4k, page_64k, unknown])),
         [ doc("A block of high-precision timers. Wide: it counts in 64 bits. Min_tick: the shortest period in periodic mode that loses no interrupt, in its ticks."),
-          key([number, base]), source("HPET") ]).
+          key([number, space, base]), source("HPET") ]).
 
-:- fact(serial_console(interface: oneof([uart_16550, uart_16450, arm_pl011, ti_omap, apm88xxxx, arm_sbsa_32,
-                                         arm_sbsa, arm_dcc, bcm2835, uart_16550_gas, unknown]),
+:- fact(serial_console(interface: oneof([uart_16550, uart_16450, max311xe_spi, arm_pl011, msm8x60, nvidia_16550, ti_omap,
+                                         apm88xxxx, msm8974, sam5250, intel_usif, imx6, arm_sbsa_32, arm_sbsa, arm_dcc,
+                                         bcm2835, sdm845_1_8432mhz, uart_16550_gas, sdm845_7_372mhz, intel_lpss,
+                                         riscv_sbi, unknown]),
                        space: oneof([memory, io, pci_config, embedded_controller, smbus, cmos, pci_bar, ipmi, gpio,
                                      generic_serial_bus, platform_communications_channel,
                                      platform_runtime_mechanism, functional_fixed_hardware, unknown]),
@@ -129,4 +131,4 @@ to each other by it.
 
 :- fact(generic_watchdog(refresh: address, control: address, gsi: count, polarity: oneof([high, low]),
                          trigger: oneof([edge, level]), secure: flag),
-        [ doc("An Arm generic watchdog."), key([control]), source("GTDT") ]).
+        [ doc("An Arm generic watchdog."), key([refresh, control]), source("GTDT") ]).

@@ -86,7 +86,7 @@ def madt(text: str) -> Facts:
         if kind in (0, 9):
             ids = ("Processor ID", "Local Apic ID") if kind == 0 else ("Processor UID", "Processor x2Apic ID")
             facts.add(("apic", numbers(fields, *ids, "Processor Enabled")))
-            if number(head, "Revision") >= 5 and number(fields, "Flags") & 2:  # not printed of an x2APIC
+            if number(head, "Revision") >= 5 and number(fields, "Flags") & 3 == 2:  # not printed of an x2APIC
                 facts.add(("apic_online_capable", numbers(fields, *ids)))
         elif kind == 1:
             facts.add(("ioapic", numbers(fields, "I/O Apic ID", "Address", "Interrupt")))

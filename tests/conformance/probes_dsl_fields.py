@@ -316,6 +316,7 @@ JOINED: Mapping[tuple[str, str, str], str] = {
 
 NEWER = {
     ("System Locality Latency and Bandwidth Information", "min_transfer_size"),
+    ("Memory Side Cache Information", "address_mode"),
     ("Hardware Unit Definition", "size"),
     ("Device Scope", "flags"),
     ("Hardware Definition Block", "features_image_2"),

@@ -104,7 +104,7 @@ def hmat_table(chance: random.Random) -> bytes:
         shape |= {"data_type": data_type, "base_unit": chance.randrange(1, 1 << 40)}
         parts.append(sized(hmat.STRUCTURES[hmat.LOCALITY][0], chance, after, type=hmat.LOCALITY, **shape))
     attributes = chance.randrange(1 << 16) << 16 | chance.randrange(3) << 12 | chance.randrange(3) << 8 | 0x21
-    fixed = {"type": hmat.SIDE_CACHE, "attributes": attributes, "smbios_handles": 0}
+    fixed = {"type": hmat.SIDE_CACHE, "attributes": attributes, "address_mode": 0, "smbios_handles": 0}
     parts.append(sized(hmat.STRUCTURES[hmat.SIDE_CACHE][0], chance, **fixed))
     return table("HMAT", bytes(4) + b"".join(parts), 2)
 
