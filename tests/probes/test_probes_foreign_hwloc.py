@@ -579,3 +579,14 @@ def test_any_attribute_may_hold_anything(data: st.DataObject) -> None:
                 st.one_of(st.text("0123456789abcdefx,-.: []", max_size=20), st.integers().map(str))
             )
     facts_are_plain(read('"'.join(parts), "box"))
+
+
+def test_rows_that_multiply_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probes.foreign.hwloc_memory.ROW_LIMIT", 3)
+    attributes = "".join(value(4, 1, initiator_cpuset="0x3") for _ in range(3))
+    survey = read(TIERS.format(f'<memattr name="Latency" flags="6">{attributes}</memattr>'), "box")
+    assert [problem.cause for problem in survey.problems] == [
+        "nodes are near to more than 3 cores of others, together",
+        "memory attributes have more than 3 values",
+    ]
+    assert rows(survey)["numa_local"] == [(4, 0), (4, 1)]
