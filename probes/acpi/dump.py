@@ -23,7 +23,8 @@ TABLES = "/sys/firmware/acpi/tables"
 
 HEADER = re.compile(r"^[ \t]*(RSD PTR|[A-Z0-9_!]{4})[ \t]*@[ \t]*(?:0x)?([0-9A-Fa-f]+)[ \t]*$")
 
-LINE = re.compile(r"^[ \t]*([0-9A-Fa-f]{4,8}):[ \t]((?:[ \t]*[0-9A-Fa-f]{2}(?=[ \t]|$)){1,16})")
+LINE = re.compile(r"^[ \t]*([0-9A-Fa-f]{4,8}):[ \t]+([0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}){0,15})(?=[ \t]{2}|[ \t]*$)")
+"""The text behind the bytes is at least two blanks away, and may look like bytes."""
 
 SIGNATURE = re.compile(rb"[A-Z0-9_!]{4}")
 

@@ -12,8 +12,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-MOST_OBJECTS = 65_536
-"""Hardware threads of a machine that is described."""
+MOST_OBJECTS = 8192
+"""Hardware threads of a machine that is described: as many as Linux can have."""
+
+MOST_NODES = 1024
+"""Nodes of memory: as many as Linux can have."""
 
 MOST_LEVELS = 32
 

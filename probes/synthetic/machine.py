@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Term
-from probes.synthetic.description import Description, DescriptionError, Level, Memory, indexes
+from probes.synthetic.description import MOST_NODES, Description, DescriptionError, Level, Memory, indexes
 
 LINE_SIZE = 64
 
@@ -73,6 +73,12 @@ def _nodes(description: Description, threads: Sequence[Thread]) -> Iterator[Node
         wanted += ((level.total, memory) for memory in level.memories)
     if not wanted:
         wanted = [(1, Memory(1, None, None, None, 0))]
+    count = sum(total * memory.count for total, memory in wanted)
+    if count > MOST_NODES:
+        place = max(wanted, key=lambda each: each[0] * each[1].count)[1].place
+        raise DescriptionError(
+            description.text, place, f"that makes {count} nodes, and {MOST_NODES} are the most", "have fewer"
+        )
     # hwloc numbers nodes in the order in which it comes across them: object by object, those of the widest place first.
     places = (
         sorted(
@@ -115,24 +121,23 @@ def facts(machine: Synthetic) -> Iterator[Fact]:
     yield from _cache_facts(machine)
     for node in sorted(machine.nodes, key=lambda node: node.number):
         yield Fact("numa_node", (node.number, node.size))
-    for number, core in sorted({(_home(machine, thread).number, thread.core) for thread in threads}):
+    for number, core in sorted((node.number, core) for core, node in _homes(machine).items()):
         yield Fact("numa_core", (number, core))
-    for one in sorted(machine.nodes, key=lambda node: node.number):
-        for other in sorted(machine.nodes, key=lambda node: node.number):
-            yield Fact("node_distance", (one.number, other.number, _distance(one, other)))
+    nodes = sorted(machine.nodes, key=lambda node: node.number)
+    packages = [frozenset(thread.inside.get("package", 0) for thread in node.threads) for node in nodes]
+    for one, its in zip(nodes, packages, strict=True):
+        for other, theirs in zip(nodes, packages, strict=True):
+            distance = LOCAL if one is other else SAME_PACKAGE if its & theirs else OTHER_PACKAGE
+            yield Fact("node_distance", (one.number, other.number, distance))
 
 
-def _home(machine: Synthetic, thread: Thread) -> Node:
-    """The node that a thread belongs to: of those near it, the one that is near the fewest, and the first of these."""
-    near = [node for node in machine.nodes if thread in node.threads]
-    return min(near or machine.nodes, key=lambda node: (len(node.threads), node.number))
-
-
-def _distance(one: Node, other: Node) -> int:
-    if one is other:
-        return LOCAL
-    packages = [{thread.inside.get("package", 0) for thread in node.threads} for node in (one, other)]
-    return SAME_PACKAGE if packages[0] & packages[1] else OTHER_PACKAGE
+def _homes(machine: Synthetic) -> dict[int, Node]:
+    """The node that each thread belongs to: of those near it, the one that is near the fewest, and the first of these."""
+    homes: dict[int, Node] = {}
+    for node in sorted(machine.nodes, key=lambda node: (len(node.threads), node.number)):
+        for thread in node.threads:
+            homes.setdefault(thread.core, node)
+    return homes
 
 
 def _places(machine: Synthetic) -> dict[int, tuple[Term, Term, Term]]:

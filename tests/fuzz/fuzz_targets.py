@@ -129,7 +129,7 @@ def _archives() -> Iterator[Case]:
 
 
 def _bundles() -> Iterator[Case]:
-    answers, _ = bundle.record(live(), survey)
+    answers, _ = bundle.record(live())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "machine.tar.zst"
         bundle.write(answers, path, {})
