@@ -132,7 +132,7 @@ def _bundles() -> Iterator[Case]:
     answers, _ = bundle.record(live())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "machine.tar.zst"
-        bundle.write(answers, path, {})
+        bundle.write(answers, path, program="fuzz")
         yield {path.name: archive_content(path)}
 
 
