@@ -101,8 +101,10 @@ def terms() -> st.SearchStrategy[Term]:
     leaves: st.SearchStrategy[Term] = st.integers() | st.text(st.characters(exclude_categories=()))
     return st.recursive(
         leaves,
-        lambda inner: st.lists(inner, max_size=3).map(tuple)
-        | st.builds(Compound, st.text(max_size=5), st.lists(inner, max_size=3).map(tuple)),
+        lambda inner: (
+            st.lists(inner, max_size=3).map(tuple)
+            | st.builds(Compound, st.text(max_size=5), st.lists(inner, max_size=3).map(tuple))
+        ),
         max_leaves=10,
     )
 
