@@ -83,6 +83,17 @@ def read(
     return Survey(told.facts, (*found.problems, *told.problems))
 
 
+def open_source(path: Path) -> Source:
+    """Open what was recorded of a machine as a source. Raises RecordingError, also for what is no source but conclusions."""
+    from probes.recorded import RecordingError
+    from probes.recorded.formats import open_recording
+
+    found = open_recording(path)
+    if isinstance(found, Survey):
+        raise RecordingError(str(path), "holds what another program concluded", "give what the machine itself says")
+    return found.source
+
+
 def live() -> Source:
     """Return the machine this runs on."""
     return Live()
