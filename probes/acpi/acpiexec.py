@@ -77,9 +77,9 @@ def _run(command: Sequence[str], folder: str, typed: str) -> str:
         ) as process,
     ):
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-            resource.prlimit(process.pid, resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            _limit(process.pid, resource.RLIMIT_AS, MEMORY)
+            _limit(process.pid, resource.RLIMIT_FSIZE, OUTPUT)
+            _limit(process.pid, resource.RLIMIT_CPU, SECONDS)
         try:
             process.communicate(typed.encode(), timeout=SECONDS)
         except subprocess.TimeoutExpired:
@@ -90,3 +90,10 @@ def _run(command: Sequence[str], folder: str, typed: str) -> str:
             ) from None
         output.seek(0)
         return output.read(OUTPUT).decode("latin-1")
+
+
+def _limit(process: int, what: int, value: int) -> None:
+    """Bound a process, unless it already is bounded closer: a limit may be lowered by anybody, and raised by root."""
+    _, highest = resource.prlimit(process, what)
+    if highest == resource.RLIM_INFINITY or highest > value:
+        resource.prlimit(process, what, (value, value))

@@ -101,7 +101,7 @@ def _pieces(content: bytes, place: str) -> Iterator[bytes]:
             yield content
         return
     counted = _Counted()
-    for _ in range(MOST_PARTS):
+    for _ in range(MOST_PARTS + 1):
         form = _form(content, counted.end)
         if form is None:  # behind the last part is padding, or nothing that counts
             return

@@ -29,6 +29,9 @@ HEAD = 64 * 1024
 FILE_LIMIT = 256 << 20
 """Bytes of a file that is opened, and of all files of a folder together."""
 
+CONTENT_LIMIT = 64 << 20
+"""Bytes of a text or of tables, decompressed."""
+
 MOST_FILES = 10_000
 """Of a folder that is no tree of the kernel's."""
 
@@ -189,10 +192,13 @@ def _open_content(content: bytes, given: _Given) -> Opened:
         raise RecordingError(given.place, "the file is empty", "record the machine anew")
     if is_tar(beginning(content, given.place, BLOCK)):
         return _open_archive(read_tar(Stream(content, given.place), given.place), given)
-    content = read_all(content, given.place, FILE_LIMIT)
-    if given.may_be("acpi") and _tables().is_table(content):
-        return _tables().from_tables({given.name: content}, given.name)
-    return _open_text(content, given)
+    head = beginning(content, given.place, HEAD)
+    if given.may_be("acpi") and _tables().is_table(head):
+        tables = {given.name: read_all(content, given.place, CONTENT_LIMIT)}
+        return _tables().from_tables(tables, given.name)
+    if given.form == "auto" and _text_form(head, given) is None:
+        raise given.error("is of no form that is known")
+    return _open_text(read_all(content, given.place, CONTENT_LIMIT), given)
 
 
 def _open_archive(contents: Contents, given: _Given) -> Opened:

@@ -171,7 +171,7 @@ class _Reader:
             target = self._clean(member.target)
             if target in self.files:
                 self._keep(path, self.files[target])
-            else:
+            elif target is not None:
                 self._pass_over(path, "leads to nothing that is in the archive")
             return self._skip(member._replace(size=0))
         if member.kind not in FILES:
@@ -241,7 +241,7 @@ def _records(content: bytes) -> dict[str, str]:
         digits, blank, _ = content[at : at + 20].partition(b" ")
         length = int(digits) if blank and digits.isdigit() else 0
         record = content[at + len(digits) + 1 : at + length]
-        key, equals, value = record.rstrip(b"\n").partition(b"=")
+        key, equals, value = record.removesuffix(b"\n").partition(b"=")
         if not equals:
             break
         found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")

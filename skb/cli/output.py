@@ -70,8 +70,8 @@ def say_problems(problems: Iterable[Problem]) -> None:
 
     console = Console(stderr=True)
     for problem in said:
-        line = Text("skb: ", style="dim")
-        line.append(problem.place, style="bold yellow").append(f": {problem.cause}; ")
+        line = Text().append("skb: ", style="dim").append(problem.place, style="bold yellow")
+        line.append(f": {problem.cause}; ")
         console.print(line.append(problem.remedy, style="dim"), soft_wrap=True)
 
 
