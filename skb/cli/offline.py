@@ -111,7 +111,7 @@ def synth(arguments: Sequence[str]) -> None:
     try:
         found = survey(given.description, given.latency)
     except DescriptionError as error:
-        fail(f"{error.cause}; {error.remedy}\n  {error.text}\n  {' ' * error.place}^")
+        fail(error.pointed())
     say_problems(found.problems)
     write_facts(found.facts, json=given.json, prolog=given.prolog)
 
