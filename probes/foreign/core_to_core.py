@@ -1,8 +1,9 @@
 """What `core-to-core-latency` writes: half of the round trip of a cache line between two cores, in nanoseconds, the mean of its samples.
 
 With `--csv` a square matrix of numbers, else a table for people with the cores' numbers before rows and columns and the standard
-error behind each mean (`576±6`). Only the lower triangle is measured, and holds for both directions. Some have filled in the upper one too, or the
-diagonal, which says nothing. What the matrix does not tell is how the round trip divides, so there are no costs of sending and receiving.
+error behind each mean (`576±6`). Only the lower triangle is measured, and holds for both directions. Some have filled in the upper one
+too, or the diagonal, which says nothing. What the matrix does not tell is how the round trip divides, so there are no costs of sending
+and receiving.
 
 Source: https://github.com/nviennot/core-to-core-latency, src/main.rs.
 """

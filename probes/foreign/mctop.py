@@ -12,8 +12,8 @@ atomic operation on a line that the other had last: one way. Zero is not measure
 
 The file does not say which contexts belong together: as libmctop does, that is told from the latencies. Contexts at the least latency
 share a core where the first line says that cores are shared; the sockets are the groups that there are at the least latency at which
-there are as many groups as sockets. Sockets are numbered by their first context. One context of each socket is measured to each node; the node that
-it reaches soonest is the socket's.
+there are as many groups as sockets. Sockets are numbered by their first context. One context of each socket is measured to each node;
+the node that it reaches soonest is the socket's.
 
 Source: G. Chatzopoulos et al., Abstracting Multi-Core Topologies with MCTOP, EuroSys 2017; https://github.com/LPD-EPFL/mctop.
 Passed over: sizes and latencies of caches (the file does not say who shares them), bandwidths of whole sockets and of writing, and power.

@@ -83,37 +83,10 @@ def record(arguments: Sequence[str]) -> None:
 
 
 def synth(arguments: Sequence[str]) -> None:
-    """Print the facts of a machine that is not there, for what-if questions: described in hwloc's synthetic syntax, or known by name."""
-    parser = _parser("synth", synth)
-    parser.add_argument(
-        "description", nargs="?", metavar="DESCRIPTION", help='like "pack:2 numa:2 l3:4 core:8 pu:2", or a name'
-    )
-    parser.add_argument("--list", action="store_true", help="list the machines that are known by name")
-    parser.add_argument(
-        "--latency",
-        metavar="SPEC",
-        help='one-way, by the smallest part in common: "core:10ns l3:40ns machine:130ns"; a file with a matrix; or none',
-    )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON lines; so it is when the output is no terminal")
-    form.add_argument("--prolog", action="store_true", help="print Prolog text")
-    given = parser.parse_args(arguments)
-    from probes.synthetic.description import DescriptionError
-    from probes.synthetic.known import MACHINES
-    from probes.synthetic.survey import survey
+    """Print the facts of a machine that is not there."""
+    from skb.cli.synth import synth as run_synth
 
-    if given.list:
-        for name, machine in MACHINES.items():
-            print(f"{name:20} {machine.what}")  # noqa: T201  # this is the terminal
-        return
-    if given.description is None:
-        parser.error("give a description, or a name (--list shows those that are known)")
-    try:
-        found = survey(given.description, given.latency)
-    except DescriptionError as error:
-        fail(error.pointed())
-    say_problems(found.problems)
-    write_facts(found.facts, json=given.json, prolog=given.prolog)
+    run_synth(arguments)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {"probe": probe, "record": record, "synth": synth}
@@ -140,11 +113,11 @@ def say_problems(problems: Iterable[Any]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def write_facts(facts: Iterable[Any], *, json: bool, prolog: bool) -> None:
-    """Print facts: for people on a terminal, unless they ask for something else; for programs as JSON lines."""
+def write_facts(facts: Iterable[Any], *, json: bool, prolog: bool, output: Path | None = None) -> None:
+    """Print facts, or write them to a file: for people on a terminal, unless they ask for something else; for programs as JSON lines."""
     from probes.fact import to_json
 
-    if not json and not prolog and sys.stdout.isatty():
+    if not json and not prolog and output is None and sys.stdout.isatty():
         from rich.console import Console
 
         from skb.cli import show
@@ -154,11 +127,14 @@ def write_facts(facts: Iterable[Any], *, json: bool, prolog: bool) -> None:
     if prolog:
         from skb.cli import prolog_text
 
-        output = "".join(f"{line}\n" for line in prolog_text.lines(map(to_json, facts))).encode()
+        text = "".join(f"{line}\n" for line in prolog_text.lines(map(to_json, facts))).encode()
     else:
         encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        output = "".join(f"{encode(to_json(fact))}\n" for fact in facts).encode()
-    sys.stdout.buffer.write(output)
+        text = "".join(f"{encode(to_json(fact))}\n" for fact in facts).encode()
+    if output is not None:
+        output.write_bytes(text)
+        return
+    sys.stdout.buffer.write(text)
     sys.stdout.flush()
 
 
