@@ -17,6 +17,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from probes import _cpuid
+from probes.cpuid.device import record_device
 from probes.cpuid.dump import CpuidDump, record
 from probes.cpuid.registers import Registers
 from probes.cpulist import parse_list
@@ -87,7 +88,11 @@ class Live(Tree):
 
 
 def record_cores(cores: Collection[int], deadline: float = DEADLINE) -> dict[int, CpuidDump]:
-    """Execute CPUID on each core; a core that this process may not run on, or not in time, is left out."""
+    """Execute CPUID on each core.
+
+    A core that this process may not run on, or not in time, is asked through its device; where that may not be read
+    either, it is left out.
+    """
     dumps: dict[int, CpuidDump] = {}
     if _cpuid.execute(0, 0) is None:
         return dumps
@@ -105,7 +110,11 @@ def record_cores(cores: Collection[int], deadline: float = DEADLINE) -> dict[int
     thread = threading.Thread(target=visit, name="probes-cpuid", daemon=True)
     thread.start()
     thread.join(deadline)
-    return dict(dumps)
+    found = dict(dumps)
+    for core in frozenset(cores) - found.keys():
+        if (told := record_device(core)) is not None:
+            found[core] = told
+    return found
 
 
 def _execute(leaf: int, subleaf: int) -> Registers | None:

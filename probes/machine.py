@@ -19,14 +19,19 @@ from probes.source import Source
 __all__ = ["SUBJECTS", "Survey", "live", "read", "survey"]
 
 
-def survey(source: Source, subjects: Collection[str] | None = None) -> Survey:
-    """Run the probes of some subjects, by default of all, on a source. Raises KeyError for a subject that there is not."""
+def survey(
+    source: Source, subjects: Collection[str] | None = None, began: Callable[[str], object] = lambda _: None
+) -> Survey:
+    """Run the probes of some subjects, by default of all, on a source. Raises KeyError for a subject that there is not.
+
+    `began` is called with the name of each subject when its turn comes.
+    """
     chosen = SUBJECTS if subjects is None else {name: SUBJECTS[name] for name in subjects}
     beside = _Beside(aml.probe, source) if any(aml.probe in probes for probes in chosen.values()) else None
-    found = {
-        name: tuple(beside.join() if beside and probe is aml.probe else probe(source) for probe in probes)
-        for name, probes in reversed(list(chosen.items()))  # the tables' programs are run meanwhile, so ACPI comes late
-    }
+    found = {}
+    for name, probes in reversed(list(chosen.items())):  # the tables' programs are run meanwhile, so ACPI comes late
+        began(name)
+        found[name] = tuple(beside.join() if beside and probe is aml.probe else probe(source) for probe in probes)
     found = {name: found[name] for name in chosen}
     told = merge((_identity(source), *(part for parts in found.values() for part in parts)))
     domains = tuple(_node_domains(told.facts))
@@ -57,15 +62,36 @@ class _Beside:
         return self._told
 
 
-def read(path: Path, format_: str = "auto", subjects: Collection[str] | None = None) -> Survey:
+def read(
+    path: Path,
+    format_: str = "auto",
+    subjects: Collection[str] | None = None,
+    began: Callable[[str], object] = lambda _: None,
+) -> Survey:
     """Survey what was recorded of a machine. Raises RecordingError, with place, cause and remedy, if nothing can be read."""
     from probes.recorded.formats import open_recording  # most surveys are of the live machine
 
     found = open_recording(path, format_)
     if isinstance(found, Survey):
-        return found
-    told = survey(found.source, subjects)
+        if subjects is None:
+            return found
+        by_another = Problem(
+            str(path), "holds facts that another program found, not by subject", "all of them are given"
+        )
+        return Survey(found.facts, (*found.problems, by_another))
+    told = survey(found.source, subjects, began)
     return Survey(told.facts, (*found.problems, *told.problems))
+
+
+def open_source(path: Path) -> Source:
+    """Open what was recorded of a machine as a source. Raises RecordingError, also for what is no source but conclusions."""
+    from probes.recorded import RecordingError
+    from probes.recorded.formats import open_recording
+
+    found = open_recording(path)
+    if isinstance(found, Survey):
+        raise RecordingError(str(path), "holds what another program concluded", "give what the machine itself says")
+    return found.source
 
 
 def live() -> Source:

@@ -63,7 +63,8 @@ def probe(source: Source) -> Survey:
         reading.problem(
             "CPUID",
             f"not executed on cores {format_list(silent)}: this process may not run there, or did not get to in time",
-            "allow those cores (taskset, cpuset); until then sysfs and /proc/cpuinfo stand in for it there",
+            "allow those cores (taskset, cpuset), or run as root with the module cpuid loaded; until then sysfs and"
+            " /proc/cpuinfo stand in for it there",
         )
     identify = Once(_identity)
     told = {core: identify(lookup) for core, lookup in lookups.items()}

@@ -16,7 +16,7 @@ writes them.
 :- use_module(schema/acpi_platform).
 :- use_module(schema/aml).
 :- use_module(schema/pci).
-:- use_module(schema/pci_capabilities).
+:- use_module(schema/pci_express).
 :- use_module(schema/memory).
 :- use_module(schema/os).
 :- use_module(schema/topology).

@@ -32,7 +32,10 @@ CRYSTALS: Mapping[int, int] = MappingProxyType(
         0x5C: 19_200 * KHZ,
     }
 )
-"""Crystals of Intel's family 6 by model, where leaf 0x15 leaves them out."""
+"""Crystals of Intel's family 6 by model, where leaf 0x15 leaves them out.
+
+0x5F (Atom C3000) is not in the manual's table; its crystal is that of Linux, arch/x86/kernel/tsc.c.
+"""
 
 
 def frequencies(cpuid: Lookup) -> dict[str, int]:

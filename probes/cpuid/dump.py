@@ -41,6 +41,9 @@ SUBLEAVES = {
 MOST_LEAVES = 0x100
 """Leaves to write down of one range at most, whatever its first leaf claims."""
 
+ENTRIES_AT_MOST = 4096
+"""Entries of one core to read; a recording of every leaf that the manuals define has some 150."""
+
 WHOLE_LEAF = -1
 """Subleaf of an entry that holds for every subleaf."""
 
@@ -90,12 +93,14 @@ def record(execute: Callable[[int, int], Registers | None]) -> CpuidDump:
 
 
 def parse_pu(text: str) -> CpuidDump:
-    """Read the file form; the first of several entries for the same inputs counts."""
+    """Read the file form; the first of several entries for the same inputs counts, and the first ENTRIES_AT_MOST."""
     entries: dict[tuple[int, int], Registers] = {}
     for line in text.splitlines():
         entry = _parse_line(line)
         if entry is not None:
             entries.setdefault(*entry)
+            if len(entries) == ENTRIES_AT_MOST:
+                break
     return CpuidDump(entries)
 
 

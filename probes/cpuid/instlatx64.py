@@ -17,12 +17,9 @@ from __future__ import annotations
 
 import re
 
-from probes.cpuid.dump import CpuidDump
+from probes.cpuid.lines import Processors, lines
 from probes.cpuid.registers import Registers
-from probes.cpulist import LIMIT
-from probes.fact import Problem
 from probes.recorded import Recording
-from probes.source import Files
 
 WORD = "[0-9A-Fa-f]{8}"
 
@@ -42,66 +39,27 @@ UNORDERED = 0xD
 
 def recognises(text: str) -> bool:
     """Say whether text holds a line of registers in this form."""
-    return any(LINE.match(line) for line in text.splitlines() if "CPUID" in line)
+    return any(LINE.match(line) for _, line in lines(text, "CPUID"))
 
 
 def read(text: str, name: str) -> Recording:
     """Read a dump; what is wrong with it is told, and the rest counts."""
-    reader = _Reader(name)
-    for number, line in enumerate(text.splitlines(), 1):
-        if "CPU" in line:
-            reader.line(number, line)
-    cpuid = {core: CpuidDump(entries) for core, entries in reader.cores.items() if entries}
-    return Recording(Files({}, cpuid=cpuid, name=name), tuple(reader.problems))
-
-
-class _Reader:
-    """The processors read so far. Lives as long as one dump is read."""
-
-    def __init__(self, name: str) -> None:
-        self.cores: dict[int, dict[tuple[int, int], Registers]] = {}
-        self.problems: list[Problem] = []
-        self._name = name
-        self._entries: dict[tuple[int, int], Registers] | None = None
-        self._repeated: dict[int, int] = {}
-        self._next = 0
-
-    def line(self, number: int, line: str) -> None:
-        found = LINE.match(line)
-        if found is None:
-            self._header(number, line)
-            return
-        leaf, *values = (int(word, 16) for word in found.groups()[:5])
-        if leaf == 0 and (self._entries is None or (0, 0) in self._entries):
-            self._begin(number, self._next)
-        if self._entries is not None:
-            self._add(leaf, found[6], Registers(*values))
-
-    def _header(self, number: int, line: str) -> None:
-        for header in HEADERS:
-            if found := header.match(line):
-                self._begin(number, int(found[1]))
-                return
-
-    def _begin(self, number: int, core: int) -> None:
-        place = f"{self._name}, line {number}"
-        self._entries = None
-        self._repeated = {}
-        if core >= LIMIT:
-            self.problems.append(Problem(place, f"processor {core} is beyond {LIMIT}", "it is passed over"))
-        elif self.cores.get(core):
-            self.problems.append(Problem(place, f"processor {core} is there twice", "the first counts"))
-            self._entries = {}
-        else:
-            self._entries = self.cores[core] = {}
-            self._next = core + 1
-
-    def _add(self, leaf: int, stated: str | None, registers: Registers) -> None:
-        assert self._entries is not None
-        subleaf = int(stated, 16) if stated else 0
-        if stated is None:
-            subleaf = self._repeated.get(leaf, 0)
-            self._repeated[leaf] = subleaf + 1
-            if subleaf and leaf == UNORDERED:
-                return
-        self._entries.setdefault((leaf, subleaf), registers)
+    processors = Processors(text, name)
+    repeated: dict[int, int] = {}
+    for offset, line in lines(text, "CPU"):
+        if header := next(filter(None, (header.match(line) for header in HEADERS)), None):
+            processors.begin(offset, int(header[1]))
+            repeated = {}
+        elif found := LINE.match(line):
+            leaf, *values = (int(word, 16) for word in found.groups()[:5])
+            if leaf == 0 and processors.has(0) is not False:
+                processors.begin(offset)
+                repeated = {}
+            if found[6]:
+                processors.add(leaf, int(found[6], 16), Registers(*values))
+                continue
+            subleaf = repeated.get(leaf, 0)
+            repeated[leaf] = subleaf + 1
+            if not subleaf or leaf != UNORDERED:
+                processors.add(leaf, subleaf, Registers(*values))
+    return processors.recording()

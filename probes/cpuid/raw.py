@@ -13,12 +13,9 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
-from probes.cpuid.dump import CpuidDump
+from probes.cpuid.lines import Processors, lines
 from probes.cpuid.registers import Registers
-from probes.cpulist import LIMIT
-from probes.fact import Problem
 from probes.recorded import Recording
-from probes.source import Files
 
 HEADER = re.compile(r"^[ \t]*CPU(?:[ \t]+([0-9]{1,9}))?:[ \t]*$")
 
@@ -31,28 +28,19 @@ LINE = re.compile(
 
 def recognises(text: str) -> bool:
     """Say whether text holds a line of registers in this form."""
-    return any(LINE.match(line) for line in text.splitlines() if "eax=0x" in line)
+    return any(LINE.match(line) for _, line in lines(text, "eax=0x"))
 
 
 def read(text: str, name: str) -> Recording:
     """Read a dump; what is wrong with it is told, and the rest counts."""
-    cores: dict[int, dict[tuple[int, int], Registers]] = {}
-    problems: list[Problem] = []
-    entries: dict[tuple[int, int], Registers] | None = None
+    processors = Processors(text, name)
     unnumbered: dict[str, Iterator[int]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for offset, line in lines(text, ":"):
         if header := HEADER.match(line):
-            core = int(header[1] or 0)
-            if core >= LIMIT or core in cores:
-                cause = f"processor {core} is there twice" if core in cores else f"processor {core} is beyond {LIMIT}"
-                problems.append(Problem(f"{name}, line {number}", cause, "it is passed over"))
-                entries = None
-            else:
-                entries, unnumbered = cores.setdefault(core, {}), {}
-        elif entries is not None and (found := LINE.match(line)):
+            processors.begin(offset, int(header[1] or 0))
+            unnumbered = {}
+        elif found := LINE.match(line):
             leaf, stated, *values = found.groups()
-            registers = Registers(*(int(value, 16) for value in values))
-            repeated = int(stated, 16) if stated else next(unnumbered.setdefault(leaf, count()))
-            entries.setdefault((int(leaf, 16), repeated), registers)
-    cpuid = {core: CpuidDump(found) for core, found in cores.items() if found}
-    return Recording(Files({}, cpuid=cpuid, name=name), tuple(problems))
+            subleaf = int(stated, 16) if stated else next(unnumbered.setdefault(leaf, count()))
+            processors.add(int(leaf, 16), subleaf, Registers(*(int(value, 16) for value in values)))
+    return processors.recording()

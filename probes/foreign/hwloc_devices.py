@@ -92,7 +92,7 @@ def _function(element: Element, address: Compound, nodes: dict[int, int]) -> Ite
         interface = int(match[7], 16) if match[7] else UNKNOWN
         yield Fact("device", (address, vendor, device, code >> 8, code & 255, interface, revision))
         if sub_vendor or sub_device:
-            yield Fact("pci_subsystem", (address, sub_vendor, sub_device))
+            yield Fact("device_subsystem", (address, sub_vendor, sub_device))
     buses = _BUSES.fullmatch(element.attributes.get("bridge_pci", ""))
     if element.type == "Bridge" and buses:
         yield Fact("bridge", (address, address.args[1], int(buses[2], 16), int(buses[3], 16)))

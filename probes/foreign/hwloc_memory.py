@@ -2,8 +2,8 @@
 
 Several nodes may be near to the same cores: high-bandwidth, persistent or CXL memory beside the DRAM. hwloc does not say which of them the
 cores belong to, but Linux gives processors to the node with the lowest number first, and hwloc hangs every node where its memory is local:
-so of the nodes that are near to a core, the one with the fewest cores is its own, and of those with equally many the lowest. Other nodes
-get `numa_local`, unless they are near to the whole machine.
+so of the nodes that are near to a core, the one with the fewest cores is its own, and of those with equally many the lowest. The others
+get `numa_local`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,8 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
             yield Fact("numa_node", (node.number, size))
         for core in numbers(own[node.number]):
             yield Fact("numa_core", (node.number, core))
-        if node.near != document.root.cores:
-            for core in numbers(node.near & ~own[node.number]):
-                yield Fact("numa_local", (node.number, core))
+        for core in numbers(node.near & ~own[node.number]):
+            yield Fact("numa_local", (node.number, core))
         if kind := node.element.attributes.get("subtype"):
             yield Fact("numa_kind", (node.number, kind))
         yield from _side_caches(node)
@@ -90,16 +89,19 @@ def _nodes(document: Document) -> tuple[list[_Node], int]:
 
 
 def _near(document: Document, element: Element) -> int:
-    """Return the cores that a node is near to: those inside it (version 1), else those of what it is attached to."""
+    """Return the cores that a node is near to: those inside it (version 1), or its set, which is empty where nobody knows.
+
+    A node without either is near to what it hangs on.
+    """
     if element.cores:
         return element.cores
-    if document.version < 2:
+    if "cpuset" in element.attributes:
         try:
-            return bits(element.attributes.get("cpuset", "")) & document.root.cores
+            return bits(element.attributes["cpuset"]) & document.root.cores
         except ValueError:
             return 0
-    above = element.parent
-    while above is not None and above.type == "MemCache":
+    above: Element | None = element
+    while above is not None and not above.cores and above.tag == "object":
         above = above.parent
     return above.cores if above is not None else 0
 
@@ -181,9 +183,7 @@ def _old_distances(document: Document, name: str) -> Iterator[Fact | Problem]:
         for matrix in element.children:
             if matrix.tag != "distances":
                 continue
-            nodes = [
-                number for number in _nodes_below(element, matrix.number("relative_depth") or 0) if number is not None
-            ]
+            nodes = [*_nodes_below(element)]
             try:
                 base = float(matrix.attributes.get("latency_base", "1"))
                 values = [round(float(cell.attributes.get("value", "")) * base) for cell in matrix.children]
@@ -197,13 +197,18 @@ def _old_distances(document: Document, name: str) -> Iterator[Fact | Problem]:
             return
 
 
-def _nodes_below(element: Element, depth: int) -> Iterator[int | None]:
-    level = [element]
-    for _ in range(min(depth, 64)):
-        level = [child for parent in level for child in parent.objects()]
-    for node in level:
-        if node.type == "NUMANode" and (number := node.number("os_index")) is not None and number < NODE_LIMIT:
+def _nodes_below(element: Element) -> Iterator[int]:
+    """Yield the nodes inside an object, in the order of the file.
+
+    The matrix says how many levels down its objects are, but levels are not elements: a part may be missing from some branches.
+    """
+    todo = [element]
+    while todo:
+        inner = todo.pop()
+        number = inner.number("os_index")
+        if inner.type == "NUMANode" and number is not None and number < NODE_LIMIT:
             yield number
+        todo += reversed([*inner.objects()])
 
 
 def _attributes(document: Document, name: str, nodes: list[_Node], own: dict[int, int]) -> Iterator[Fact | Problem]:

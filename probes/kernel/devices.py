@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probes.fact import Compound, Fact, Survey
-from probes.pci.probe import parse_address
+from probes.pci.sysfs import parse_address
 from probes.reading import Reading
 from probes.source import Source
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from probes.cores import UNKNOWN
 from probes.cpulist import LIMIT
 from probes.fact import Compound, Fact, Survey, Term
-from probes.pci.probe import DEVICES, parse_address
+from probes.pci.sysfs import DEVICES, parse_address
 from probes.reading import LOOK_AT_FILE, Reading
 from probes.source import Source
 

@@ -1,165 +1,226 @@
-"""Extended capabilities of PCI Express, but for virtual functions and CXL, which have files of their own."""
+"""Extended capabilities of routing, address translation and memory: ACS, ATS, ARI, PRI, PASID, resizable BAR, DLF, DOE.
+
+PCI Express Base Specification 6.0, 7.7 to 7.9 and 10.5.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from probes.layout import layout
-from probes.pci.function import Decoder, Found, Function, bits
+from probes.layout import Layout, layout
+from probes.pci.config import UNKNOWN, Decoded, Known, bits, cut, flag, names
 
-ACS = layout("ACS capability", "PCI Express 6.0, 7.7.11", "- 4x, capabilities H, control H")
-ATS = layout("ATS capability", "PCI Express 6.0, 10.5.1", "- 4x, capabilities H, control H")
-ARI = layout("ARI capability", "PCI Express 6.0, 7.8.8", "- 4x, capabilities H, control H")
-AER = layout(
-    "AER capability",
-    "PCI Express 6.0, 7.8.4",
-    "- 4x, uncorrectable I, uncorrectable_mask I, severity I, correctable I, correctable_mask I, control I",
+CONTROLLED = "header I, capability H, control H"
+
+ACS = layout("ACS capability", "PCI Express 6.0, 7.7.11", CONTROLLED)
+ATS = layout("ATS capability", "PCI Express 6.0, 10.5.1", CONTROLLED)
+ARI = layout("ARI capability", "PCI Express 6.0, 7.8.8", CONTROLLED)
+PASID = layout("PASID capability", "PCI Express 6.0, 7.8.9", CONTROLLED)
+PRI = layout(
+    "page request capability", "PCI Express 6.0, 10.5.2", "header I, control H, status H, capacity I, granted I"
 )
-DPC = layout("DPC capability", "PCI Express 6.0, 7.9.14", "- 4x, capabilities H, control H, status H, source H")
-PASID = layout("PASID capability", "PCI Express 6.0, 7.8.9", "- 4x, capabilities H, control H")
-REBAR = layout("resizable BAR capability", "PCI Express 6.0, 7.8.6", "capabilities I, control I")
-DLF = layout("Data Link Feature capability", "PCI Express 6.0, 7.7.4", "- 4x, capabilities I, status I")
-DOE = layout("DOE capability", "PCI Express 6.0, 7.9.24", "- 4x, capabilities I, control I, status I")
+REBAR = layout("resizable BAR capability", "PCI Express 6.0, 7.8.6", "header I")
+VF_REBAR = layout("VF resizable BAR capability", "PCI Express 6.0, 7.8.7", "header I")
+REBAR_ENTRY = layout("resizable BAR entry", "PCI Express 6.0, 7.8.6", "capability I, control I")
+DLF = layout("data link feature capability", "PCI Express 6.0, 7.7.4", "header I, capability I, status I")
+DOE = layout("DOE capability", "PCI Express 6.0, 7.9.24", "header I, capability I, control I, status I")
 
-ACS_CONTROLS = (
-    "source_validation",
-    "translation_blocking",
-    "request_redirect",
-    "completion_redirect",
-    "upstream_forwarding",
-    "egress_control",
-    "direct_translated",
-)
-"""By bit of both registers."""
-
-UNCORRECTABLE: Mapping[int, str] = {
-    4: "data_link_protocol",
-    5: "surprise_down",
-    12: "poisoned_tlp",
-    13: "flow_control_protocol",
-    14: "completion_timeout",
-    15: "completer_abort",
-    16: "unexpected_completion",
-    17: "receiver_overflow",
-    18: "malformed_tlp",
-    19: "ecrc",
-    20: "unsupported_request",
-    21: "acs_violation",
-    22: "uncorrectable_internal",
-    23: "mc_blocked_tlp",
-    24: "atomicop_egress_blocked",
-    25: "tlp_prefix_blocked",
-    26: "poisoned_tlp_egress_blocked",
+SERVICES: Mapping[int, str] = {
+    0: "source_validation",
+    1: "translation_blocking",
+    2: "request_redirect",
+    3: "completion_redirect",
+    4: "upstream_forwarding",
+    5: "egress_control",
+    6: "direct_translated",
 }
+"""Access control services, at the same bits of the capability and the control register, 7.7.11.2 and 7.7.11.3."""
 
-CORRECTABLE: Mapping[int, str] = {
-    0: "receiver",
-    6: "bad_tlp",
-    7: "bad_dllp",
-    8: "replay_number_rollover",
-    12: "replay_timer_timeout",
-    13: "advisory_non_fatal",
-    14: "corrected_internal",
-    15: "header_log_overflow",
-}
-
-DPC_TRIGGERS = ("disabled", "fatal", "non_fatal")
-DPC_REASONS = ("unmasked", "non_fatal", "fatal", "extended")
-
-LEAST_BAR, MORE_SIZES = 20, 28
-"""Resizable BARs begin at 2^20 bytes; the first register has 28 sizes, and the other register those above."""
+BARS = 6
+MIB = 1 << 20
 
 
-def acs(function: Function, offset: int) -> Iterator[Found]:
-    """Yield the controls that are there, and whether they are on."""
-    fields = function.read(ACS, offset)
-    for bit, name in enumerate(ACS_CONTROLS):
-        if fields["capabilities"] >> bit & 1:
-            yield function.fact("acs", name, fields["control"] >> bit & 1)
+class Acs(NamedTuple):
+    """Access control services that the function has, and those switched on."""
+
+    supported: tuple[str, ...]
+    enabled: tuple[str, ...]
 
 
-def ats(function: Function, offset: int) -> Iterator[Found]:
-    """Yield how many invalidations may be under way, and whether addresses are translated."""
-    fields = function.read(ATS, offset)
-    yield function.fact("ats", bits(fields["capabilities"], 4, 0) or 32, fields["control"] >> 15)
+class Ats(NamedTuple):
+    """Invalidations that the function can queue, whether translation is on, the smallest translation in bytes."""
+
+    queue: int
+    enabled: int
+    smallest: int
 
 
-def ari(function: Function, offset: int) -> Iterator[Found]:
-    """Yield the next function of the device; 0 is none."""
-    yield function.fact("ari", bits(function.read(ARI, offset)["capabilities"], 15, 8))
+class Ari(NamedTuple):
+    """The next function of the device: 0 after the last."""
+
+    next_function: int
 
 
-def aer(function: Function, offset: int) -> Iterator[Found]:
-    """Yield the errors that have been seen and not cleared."""
-    fields = function.read(AER, offset)
-    for bit, name in UNCORRECTABLE.items():
-        if fields["uncorrectable"] >> bit & 1:
-            yield function.fact("aer_error", "fatal" if fields["severity"] >> bit & 1 else "non_fatal", name)
-    for bit, name in CORRECTABLE.items():
-        if fields["correctable"] >> bit & 1:
-            yield function.fact("aer_error", "correctable", name)
+class Pasid(NamedTuple):
+    """Width of process address space ids in bits, whether they are on, what they can tell beside."""
+
+    width: int
+    enabled: int
+    execute: int
+    privileged: int
 
 
-def dpc(function: Function, offset: int) -> Iterator[Found]:
-    """Yield on which errors the port contains what is below it, and whether it has."""
-    fields = function.read(DPC, offset)
-    trigger = fields["control"] & 3
-    if trigger == 3:
-        yield f"DPC at {offset:#x} has the reserved trigger 3"
+class Pri(NamedTuple):
+    """Page requests that can be outstanding, that may be, and whether they are on."""
+
+    capacity: int
+    granted: int
+    enabled: int
+
+
+class Resizable(NamedTuple):
+    """A base address register whose size can be chosen: its size, and the sizes there are, in bytes."""
+
+    slot: int
+    size: Known
+    sizes: tuple[int, ...]
+
+
+class VfResizable(NamedTuple):
+    """The same of the virtual functions' registers."""
+
+    slot: int
+    size: Known
+    sizes: tuple[int, ...]
+
+
+class DataLinkFeature(NamedTuple):
+    """Features of the data link layer here and at the other end (bit 0: scaled flow control), whether they are exchanged."""
+
+    local: int
+    exchange: int
+    remote: Known
+
+
+class Doe(NamedTuple):
+    """A mailbox for data objects: its offset, whether and with which vector it interrupts, whether it is busy or in error."""
+
+    offset: int
+    interrupts: int
+    vector: Known
+    busy: int
+    error: int
+
+
+def decode_acs(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the ACS capability at `offset`."""
+    fields = ACS.read(config, offset)
+    if fields is None:
+        yield cut(ACS, offset)
         return
-    triggered = fields["status"] & 1
-    reason = DPC_REASONS[bits(fields["status"], 2, 1)] if triggered else "none"
-    yield function.fact("dpc", DPC_TRIGGERS[trigger], triggered, reason)
+    yield Acs(names(fields["capability"], SERVICES), names(fields["control"], SERVICES))
 
 
-def pasid(function: Function, offset: int) -> Iterator[Found]:
-    """Yield the width of process address space ids, and whether they are used."""
-    fields = function.read(PASID, offset)
-    capabilities = fields["capabilities"]
-    yield function.fact(
-        "pasid",
-        bits(capabilities, 12, 8),
-        bits(capabilities, 1, 1),
-        bits(capabilities, 2, 2),
-        fields["control"] & 1,
-    )
+def decode_ats(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the ATS capability at `offset`."""
+    fields = ATS.read(config, offset)
+    if fields is None:
+        yield cut(ATS, offset)
+        return
+    depth, control = bits(fields["capability"], 4, 0), fields["control"]
+    yield Ats(depth or 32, flag(control, 15), 4096 << bits(control, 4, 0))
 
 
-def resizable_bar(function: Function, offset: int) -> Iterator[Found]:
-    """Yield the sizes that base address registers have and could have."""
-    count = bits(function.read(REBAR, offset + 4)["control"], 7, 5)
-    for number in range(min(count, 6)):
-        fields = function.read(REBAR, offset + 4 + 8 * number)
+def decode_ari(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the ARI capability at `offset`."""
+    fields = ARI.read(config, offset)
+    if fields is None:
+        yield cut(ARI, offset)
+        return
+    yield Ari(bits(fields["capability"], 15, 8))
+
+
+def decode_pasid(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the PASID capability at `offset`."""
+    fields = PASID.read(config, offset)
+    if fields is None:
+        yield cut(PASID, offset)
+        return
+    capability = fields["capability"]
+    width = bits(capability, 12, 8)
+    if width > 20:
+        yield f"the PASID capability at {offset:#05x} has ids of {width} bits, where there are at most 20"
+        return
+    yield Pasid(width, flag(fields["control"], 0), flag(capability, 1), flag(capability, 2))
+
+
+def decode_pri(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the page request capability at `offset`."""
+    fields = PRI.read(config, offset)
+    if fields is None:
+        yield cut(PRI, offset)
+        return
+    yield Pri(fields["capacity"], fields["granted"], flag(fields["control"], 0))
+
+
+def decode_rebar(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the resizable BAR capability at `offset`."""
+    yield from _resizable(REBAR, Resizable, config, offset)
+
+
+def decode_vf_rebar(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the VF resizable BAR capability at `offset`."""
+    yield from _resizable(VF_REBAR, VfResizable, config, offset)
+
+
+def _resizable(shape: Layout, record: type[Resizable] | type[VfResizable], config: bytes, offset: int) -> Decoded:
+    """Decode the entries of either capability: the first one's control register tells how many there are."""
+    count, index, seen = 1, 0, set[int]()
+    while index < count:
+        place = offset + shape.size + REBAR_ENTRY.size * index
+        entry = REBAR_ENTRY.read(config, place)
+        if entry is None:
+            yield cut(shape, offset)
+            return
+        capability, control = entry["capability"], entry["control"]
+        if index == 0:
+            count = bits(control, 7, 5)
+            if not 1 <= count <= BARS:
+                yield f"the {shape.name} at {offset:#05x} tells of {count} registers, where there are 1 to {BARS}"
+                return
+        slot, size = bits(control, 2, 0), bits(control, 13, 8)
+        if slot >= BARS or slot in seen:
+            yield f"entry {index} of the {shape.name} at {offset:#05x} is of register {slot}, which is none or told already"
+            return
+        seen.add(slot)
         sizes = tuple(
-            1 << LEAST_BAR + bit
-            for bit in range(MORE_SIZES + 16)
-            if (fields["capabilities"] >> 4 + bit if bit < MORE_SIZES else fields["control"] >> 16 + bit - MORE_SIZES)
-            & 1
+            MIB << power
+            for power in range(44)
+            if (flag(capability, 4 + power) if power < 28 else flag(control, power - 12))
         )
-        control = fields["control"]
-        yield function.fact("resizable_bar", control & 7, 1 << LEAST_BAR + bits(control, 13, 8), sizes)
+        yield record(slot, MIB << size if size < 44 else UNKNOWN, sizes)
+        index += 1
 
 
-def data_link_feature(function: Function, offset: int) -> Iterator[Found]:
-    """Yield whether both ends of the link have scaled flow control, as far as the other has told."""
-    fields = function.read(DLF, offset)
-    remote = fields["status"] & 1 if fields["status"] >> 31 else "unknown"
-    yield function.fact("data_link_feature", fields["capabilities"] & 1, remote)
+def decode_dlf(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the data link feature capability at `offset`."""
+    fields = DLF.read(config, offset)
+    if fields is None:
+        yield cut(DLF, offset)
+        return
+    capability, status = fields["capability"], fields["status"]
+    remote = bits(status, 22, 0) if flag(status, 31) else UNKNOWN
+    yield DataLinkFeature(bits(capability, 22, 0), flag(capability, 31), remote)
 
 
-def doe(function: Function, offset: int) -> Iterator[Found]:
-    """Yield a mailbox for data objects, and whether it can interrupt."""
-    yield function.fact("doe", offset, function.read(DOE, offset)["capabilities"] & 1)
-
-
-DECODERS: Mapping[str, Decoder] = {
-    "acs": acs,
-    "aer": aer,
-    "ari": ari,
-    "ats": ats,
-    "dlf": data_link_feature,
-    "doe": doe,
-    "dpc": dpc,
-    "pasid": pasid,
-    "rebar": resizable_bar,
-}
+def decode_doe(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the DOE capability at `offset`. Its mailbox is not read: a read takes what is in it."""
+    fields = DOE.read(config, offset)
+    if fields is None:
+        yield cut(DOE, offset)
+        return
+    capability, status = fields["capability"], fields["status"]
+    interrupts = flag(capability, 0)
+    vector: Known = bits(capability, 11, 1) if interrupts else UNKNOWN
+    yield Doe(offset, interrupts, vector, flag(status, 0), flag(status, 2))

@@ -1,39 +1,83 @@
-"""Virtual functions (Single Root I/O Virtualization 1.1, 3.3; PCI Express 6.0, 9.3.3)."""
+"""Single Root I/O Virtualization: virtual functions, and where they are.
+
+PCI Express Base Specification 6.0, 9.3.3 (SR-IOV Extended Capability) and 9.2.1.2 (how virtual functions are numbered).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from probes.layout import layout
-from probes.pci.config import Bar, decode_bars
-from probes.pci.function import Found, Function
+from probes.pci.bars import Bar, decode_bars
+from probes.pci.config import UNKNOWN, Decoded, Known, cut, flag
 
 SRIOV = layout(
     "SR-IOV capability",
     "PCI Express 6.0, 9.3.3",
-    "- 4x, capabilities I, control H, status H, initial H, total H, number H, dependency B, - x, first H, stride H, - 2x, device H,"
-    " page_sizes I, page_size I",
+    "header I, capabilities I, control H, status H, initial H, total H, count H, link B, - x, first H, stride H,"
+    " - 2x, device H, page_sizes I, page_size I, bar0 I, bar1 I, bar2 I, bar3 I, bar4 I, bar5 I, migration I",
 )
 BARS_OFFSET = 0x24
 BARS = 6
-FIRST_RESOURCE = 7
-"""The line of the first of their registers in the kernel's `resource` file, which tells the bytes of all functions together."""
+PAGE = 4096
 
 
-def sriov(function: Function, offset: int) -> Iterator[Found]:
-    """Yield how many virtual functions there may be and are, where they are, and their base addresses."""
-    fields = function.read(SRIOV, offset)
-    total = fields["total"]
-    yield function.fact("sriov", total, fields["number"] if fields["control"] & 1 else 0)
-    yield function.fact("sriov_layout", fields["initial"], fields["first"], fields["stride"], fields["device"])
-    registers = function.config[offset + BARS_OFFSET : offset + BARS_OFFSET + 4 * BARS]
-    if len(registers) < 4 * BARS:
-        yield f"the base addresses of virtual functions at {offset + BARS_OFFSET:#x} were not read"
+class Sriov(NamedTuple):
+    """Virtual functions that the function can have, and that exist now."""
+
+    total: int
+    active: int
+
+
+class Numbering(NamedTuple):
+    """How virtual functions are numbered: the first is `first` after the physical one, others `stride` apart."""
+
+    initial: int
+    configured: int
+    first: int
+    stride: int
+    device: int
+
+
+class Pages(NamedTuple):
+    """The size of a page by which the registers of virtual functions are aligned, in bytes."""
+
+    size: Known
+    supported: tuple[int, ...]
+
+
+class VfBar(NamedTuple):
+    """A base address register of all virtual functions: base of the first one's."""
+
+    slot: int
+    base: int
+    space: str
+    width: int
+    prefetchable: int
+
+
+def decode_sriov(config: bytes, offset: int, _end: int) -> Decoded:
+    """Decode the SR-IOV capability at `offset`."""
+    fields = SRIOV.read(config, offset)
+    if fields is None:
+        yield cut(SRIOV, offset)
         return
-    for bar in decode_bars(registers, BARS, 0):
-        if isinstance(bar, Bar):
-            together = function.sizes.get(FIRST_RESOURCE + bar.slot)
-            size: int | str = together // total if together and total else "unknown"
-            yield function.fact("vf_bar", bar.slot, bar.base, size, bar.width, bar.prefetchable)
+    yield Sriov(fields["total"], fields["count"] if flag(fields["control"], 0) else 0)
+    yield Numbering(fields["initial"], fields["count"], fields["first"], fields["stride"], fields["device"])
+    page = fields["page_size"]
+    supported = tuple(PAGE << bit for bit in range(32) if flag(fields["page_sizes"], bit))
+    yield Pages(PAGE * page if page.bit_count() == 1 else UNKNOWN, supported)
+    for bar in decode_bars(config, BARS, offset + BARS_OFFSET):
+        if not isinstance(bar, Bar):
+            yield f"SR-IOV: {bar}"
+        elif bar.space != "memory":
+            yield f"SR-IOV: base address register {bar.slot} is of I/O, which virtual functions have not"
         else:
-            yield f"of virtual functions, {bar}"
+            yield VfBar(*bar)
+
+
+def virtual_functions(physical: int, numbering: Numbering, active: int) -> Iterator[int]:
+    """Yield the routing identifiers (bus, device and function in 16 bits) of the virtual functions that exist."""
+    for index in range(active):
+        yield physical + numbering.first + index * numbering.stride & 0xFFFF

@@ -39,8 +39,8 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
           key([core]), source("CPUID leaf 0x8000001E; AMD from family 15h on") ]).
 
 :- fact(cpu_vendor(core: core, vendor: atom),
-        [ doc("Vendor string, as CPUID leaf 0 spells it (GenuineIntel, AuthenticAMD, ...)."),
-          key([core]), source("CPUID leaf 0") ]).
+        [ doc("Vendor string, as CPUID leaf 0 spells it (GenuineIntel, AuthenticAMD, ...). On Arm the name of the implementer (ARM, Ampere, ...), or its number where it has none."),
+          key([core]), source("CPUID leaf 0; MIDR") ]).
 
 :- fact(cpu_family(core: core, family: count, model: count, stepping: count),
         [ doc("Family, model and stepping, with the extended fields folded in."),
@@ -50,11 +50,12 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
         [ doc("What an Arm processor says it is, by number: MIDR_EL1."), key([core]), source("sysfs regs/identification; /proc/cpuinfo") ]).
 
 :- fact(cpu_name(core: core, brand: text),
-        [ doc("Brand string."), key([core]), source("CPUID leaves 0x80000002 to 0x80000004") ]).
+        [ doc("Brand string; on Arm the name of the part."),
+          key([core]), source("CPUID leaves 0x80000002 to 0x80000004; MIDR") ]).
 
 :- fact(cpu_feature(core: core, feature: atom),
         [ doc("An instruction-set feature that the core reports, by the name Linux gives it in /proc/cpuinfo."),
-          source("CPUID feature leaves") ]).
+          source("CPUID feature leaves; /proc/cpuinfo") ]).
 
 :- fact(cpu_kind(core: core, kind: oneof([performance, efficiency, uniform])),
         [ doc("Kind of core in a hybrid processor; uniform where all cores are alike. Low-power cores are efficiency."),

@@ -61,9 +61,6 @@ numbers of nodes are the operating system's.
         [ doc("A range of PCI buses behind one host bridge, and the cores that it is near to; none: near to all, or not known."),
           key([segment, bus_low]), source("hwloc XML") ]).
 
-:- fact(pci_subsystem(addr: addr, vendor: count, device: count),
-        [ doc("The subsystem (board) of a PCI function."), key([addr]), source("PCI configuration space; hwloc XML") ]).
-
 :- fact(pci_bandwidth(addr: addr, bandwidth: mbs),
         [ doc("Bandwidth of the link of a PCI function, in one direction, after the link's encoding."), key([addr]),
           source("hwloc XML") ]).

@@ -47,7 +47,7 @@ class Devices:
         self._known = known
         self._buses = buses(known)
         self._devices = known.first("device", Address, *[object] * 6)
-        self._subsystems = known.first("pci_subsystem", Address, int, int)
+        self._subsystems = known.first("device_subsystem", Address, int, int)
         self._bandwidths = _bandwidths(known)
         self._infos: dict[Address, list[tuple[str, str]]] = {}
         for address, name, value in known.rows("device_info", Address, str, str):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.cpuid import instlatx64, raw
+from probes.cpuid.lines import PROCESSORS_AT_MOST
 from probes.cpuid.registers import Registers
-from probes.cpulist import LIMIT
 from probes.machine import survey
 from probes.recorded import Recording
 
@@ -96,10 +96,21 @@ def test_a_leaf_that_is_repeated_is_its_next_subleaf() -> None:
 
 def test_a_processor_that_is_there_twice_or_too_far_is_told() -> None:
     head = "------[ Logical CPU #{} ]------\nCPUID 00000001: 0000000{}-00000000-00000000-00000000\n"
-    found = instlatx64.read(head.format(0, 1) + head.format(0, 2) + head.format(LIMIT, 3), "dump.txt")
+    found = instlatx64.read(head.format(0, 1) + head.format(0, 2) + head.format(PROCESSORS_AT_MOST, 3), "dump.txt")
     assert found.source.cpuid_cores() == (0,)
     assert answer(found, 0, 1) == (1, 0, 0, 0)
     assert [str(problem).split(":")[0] for problem in found.problems] == ["dump.txt, line 3", "dump.txt, line 5"]
+
+
+def test_a_processor_that_is_passed_over_is_none_though_it_has_leaf_0() -> None:
+    far = f"------[ Logical CPU #{PROCESSORS_AT_MOST} ]------\nCPUID 00000000: {VENDOR}\n"
+    assert instlatx64.read(far, "dump.txt").source.cpuid_cores() == ()
+
+
+def test_what_is_wrong_with_many_processors_is_one_problem() -> None:
+    text = f"------[ Logical CPU #1 ]------\nCPUID 00000000: {VENDOR}\n" * 1000
+    (problem,) = instlatx64.read(text, "dump.txt").problems
+    assert str(problem) == "dump.txt, line 3: processor 1 is there twice, and so are 998 more; the first counts"
 
 
 def test_registers_of_cpuid_raw_are_read() -> None:
@@ -122,7 +133,9 @@ def test_cpuid_raw_without_subleaves_counts_them() -> None:
 
 def test_cpuid_raw_tells_a_processor_that_is_there_twice_or_too_far() -> None:
     body = "   0x00000001 0x00: eax=0x0000000{} ebx=0x00000000 ecx=0x00000000 edx=0x00000000\n"
-    found = raw.read(f"CPU 1:\n{body.format(1)}CPU 1:\n{body.format(2)}CPU {LIMIT}:\n{body.format(3)}", "cpuid.txt")
+    found = raw.read(
+        f"CPU 1:\n{body.format(1)}CPU 1:\n{body.format(2)}CPU {PROCESSORS_AT_MOST}:\n{body.format(3)}", "cpuid.txt"
+    )
     assert found.source.cpuid_cores() == (1,)
     assert answer(found, 1, 1) == (1, 0, 0, 0)
     assert len(found.problems) == 2
