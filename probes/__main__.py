@@ -5,6 +5,7 @@ Exit status: 0 if anything could be read, 1 if nothing could or the output could
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     given = parser.parse_args(arguments)
     command.check(given, parser)
+    gc.disable()  # a large machine has a hundred thousand facts, which live until the end and hold no cycles
     try:
         found = command.find(given)
     except KeyboardInterrupt:

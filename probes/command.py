@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable
-from json import JSONEncoder
+from collections.abc import Callable, Iterable, Sequence
+from json.encoder import encode_basestring
 from pathlib import Path
 
-from probes.fact import Fact, Survey, to_json
+from probes.fact import Compound, Fact, Survey, Term
 
 SUBJECTS = ("all", "acpi", "pci", "cpuid", "memory", "devices")
 
@@ -71,7 +71,21 @@ def nothing_found(given: Namespace, found: Survey) -> str:
 
 
 def json_lines(facts: Iterable[Fact]) -> bytes:
-    """Give facts in the form that they travel in, one a line."""
-    encode = JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+    """Give facts in the form that they travel in, one a line. Large machines have many, so this makes no objects in between."""
+    text = "".join([f'{{"name": "{fact.name}", "args": {_json_array(fact.args)}}}\n' for fact in facts])
     # A name of the kernel's may be any bytes; those that are no text become escapes, which JSON has.
-    return "".join(f"{encode(to_json(fact))}\n" for fact in facts).encode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _json_array(terms: Sequence[Term]) -> str:
+    return f"[{', '.join([_json(term) for term in terms])}]"
+
+
+def _json(term: Term) -> str:
+    if isinstance(term, int):
+        return str(term)
+    if isinstance(term, str):
+        return encode_basestring(term)
+    if isinstance(term, Compound):
+        return f'{{"f": {encode_basestring(term.functor)}, "args": {_json_array(term.args)}}}'
+    return _json_array(term)

@@ -21,9 +21,9 @@ from probes.source import Files
 
 TABLES = "/sys/firmware/acpi/tables"
 
-HEADER = re.compile(r"^\s*(RSD PTR|[A-Z0-9_!]{4})\s*@\s*(?:0x)?([0-9A-Fa-f]+)\s*$")
+HEADER = re.compile(r"^[ \t]*(RSD PTR|[A-Z0-9_!]{4})[ \t]*@[ \t]*(?:0x)?([0-9A-Fa-f]+)[ \t]*$")
 
-LINE = re.compile(r"^\s*([0-9A-Fa-f]{4,8}):\s((?:\s*[0-9A-Fa-f]{2}(?=\s|$)){1,16})")
+LINE = re.compile(r"^[ \t]*([0-9A-Fa-f]{4,8}):[ \t]((?:[ \t]*[0-9A-Fa-f]{2}(?=[ \t]|$)){1,16})")
 
 SIGNATURE = re.compile(rb"[A-Z0-9_!]{4}")
 

@@ -71,7 +71,7 @@ def read(text: str, name: str) -> Recording:
     for number, line in enumerate(text.split("\n"), 1):
         place = f"{name}, line {number}"
         if start := SLOT.match(line):
-            slot = f"{start[1] or '0000'}:{start[2]}".lower()
+            slot = f"{int(start[1] or '0', 16):04x}:{start[2].lower()}"
             current, broken = _Function(slot), ""
             if slot in functions:
                 wrong.setdefault("a function that is there already; the first counts", []).append(f"{place}, {slot}")

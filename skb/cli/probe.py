@@ -1,5 +1,6 @@
 """`skb probe`: the facts of this machine, or of one that was recorded."""
 
+import gc
 from collections.abc import Sequence
 
 from probes import command
@@ -17,6 +18,7 @@ def probe(arguments: Sequence[str]) -> None:
     add_form(parser)
     given = parser.parse_args(arguments)
     command.check(given, parser)
+    gc.disable()  # a large machine has a hundred thousand facts, which live until the end and hold no cycles
     with Bar(command.parts(given)) as bar:
         found = command.find(given, bar.begin)
     say_problems(found.problems)

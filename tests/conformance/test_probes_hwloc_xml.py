@@ -247,7 +247,7 @@ def test_what_is_read_is_what_the_summary_says(path: Path, compare: Callable[...
 def _compare_devices(
     machine: str, found: dict[str, list[tuple[Any, ...]]], summary: dict[str, Any], compare: Callable[..., None]
 ) -> None:
-    subsystems = {address: (vendor, device) for address, vendor, device in found["pci_subsystem"]}
+    subsystems = {address: (vendor, device) for address, vendor, device in found["device_subsystem"]}
     bridges = {address: (low, high) for address, _, low, high in found["bridge"]}
     told = {
         "{:04x}:{:02x}:{:02x}.{:x}".format(*address.args): (

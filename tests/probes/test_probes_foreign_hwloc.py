@@ -386,7 +386,7 @@ def test_functions_and_bridges_have_their_place() -> None:
     assert found["bridge"] == [(bridge, 0, 1, 2)]
     assert found["host_bridge"] == [(0, 0, 2, (0,))]
     assert found["device_node"] == [(bridge, 0), (nic, 0)]
-    assert (found["pci_subsystem"], found["pci_bandwidth"]) == ([(nic, 0x1028, 1)], [(nic, 3938)])
+    assert (found["device_subsystem"], found["pci_bandwidth"]) == ([(nic, 0x1028, 1)], [(nic, 3938)])
     assert found["device_info"] == [(nic, "PCISlot", "4")]
     assert found["memory_module"] == [(3, "Size", "16")]
 

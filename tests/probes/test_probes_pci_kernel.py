@@ -76,8 +76,12 @@ def test_virtual_functions_are_named_by_their_physical_one() -> None:
         (addr(0, 0x3B, 1, 0), owner),
         (addr(0, 0x3B, 1, 2), owner),
     ]
-    assert {fact.args[1:3] for fact in found.facts if fact.name == "device"} == {(0x8086, 0x1234), (0x8086, 0x101E)}
-    assert causes(found) == ["names no vendor, and sysfs neither"]
+    assert {fact.args[1:3] for fact in found.facts if fact.name == "device"} == {
+        (0x8086, 0x1234),
+        (0x8086, 0x101E),
+        (0xFFFF, 0xFFFF),
+    }
+    assert ["names no vendor" in cause for cause in causes(found)] == [True]
 
 
 def test_a_virtual_function_knows_its_physical_one_by_the_kernel() -> None:
@@ -111,3 +115,9 @@ def test_a_resource_that_cannot_be_is_a_problem(line: bytes) -> None:
     found = survey(space(), resource=line)
     assert "is not start, end and flags" in causes(found)[0]
     assert rows(found, "bar") == []
+
+
+def test_a_function_under_two_names_is_a_problem_and_is_told_once() -> None:
+    found = probe(Files({f"{DEVICES}/{name}:3b:00.0/config": space() for name in ("0000", "00000")}))
+    assert len([fact for fact in found.facts if fact.name == "device"]) == 1
+    assert "under another name" in causes(found)[0]

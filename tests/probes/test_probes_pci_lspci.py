@@ -108,6 +108,7 @@ def test_a_virtual_function_has_the_name_that_the_text_gives_it() -> None:
         (f"00:1f.3 x\n{ROW_0}\n{ROW_1[:-1]}\n{ROW_2}", "is damaged"),
         (f"00:1f.3 x\n{ROW_0}\n{ROW_1} 99\n", "is damaged"),
         (f"00:1f.3 x\n{ROWS}\n00:1f.3 y\n{ROWS}\n", "is there already"),
+        (f"00:1f.3 x\n{ROWS}\n00000000:00:1F.3 y\n{ROWS}\n", "is there already"),
         (f"{ROW_0}\n00:1f.3 x\n{ROWS}", "bytes before the first function"),
         ("00:1f.3 x\n00:1f.4 y\n", "no configuration space"),
     ],

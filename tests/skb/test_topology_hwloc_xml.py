@@ -216,7 +216,7 @@ DEVICES = [
     fact("device", at(0, 1), 0x8086, 0x3C02, 6, 4, 0, 7),
     fact("bridge", at(0, 1), 0, 1, 2),
     fact("device", at(1, 0), 0x15B3, 0x1003, 2, 7, "unknown", 0),
-    fact("pci_subsystem", at(1, 0), 0x15B3, 0x59),
+    fact("device_subsystem", at(1, 0), 0x15B3, 0x59),
     fact("pcie_link", at(1, 0), 8000, 8, 8000, 16),
     fact("device_node", at(0, 1), 1),
     fact("net_interface", "ib0", at(1, 0)),
