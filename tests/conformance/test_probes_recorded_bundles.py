@@ -1,4 +1,4 @@
-"""Every recorded machine, recorded once more as a bundle, gives the same facts and the same problems; anonymously, the same but for names."""
+"""Every recorded machine, recorded once more as a bundle, gives the same facts and problems; without names, the same but for those."""
 
 from __future__ import annotations
 
