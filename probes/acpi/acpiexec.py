@@ -89,7 +89,7 @@ def _run(command: Sequence[str], folder: str, typed: str) -> str:
                 f"{PROGRAM} did not end within {SECONDS} s", "the AML of this machine does not end"
             ) from None
         output.seek(0)
-        return output.read(OUTPUT).decode("latin-1")
+        return output.read().decode("latin-1")
 
 
 def _limit(process: int, what: int, value: int) -> None:

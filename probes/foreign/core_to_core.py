@@ -1,60 +1,129 @@
-"""The matrix that `core-to-core-latency` writes as CSV: half of the round trip of a cache line between two cores, in nanoseconds.
+"""What `core-to-core-latency` writes: half of the round trip of a cache line between two cores, in nanoseconds, the mean of its samples.
 
-Only the lower triangle is measured, and holds for both directions; some write both. A cell on the diagonal says nothing.
+With `--csv` a square matrix of numbers, else a table for people with the cores' numbers before rows and columns and the standard
+error behind each mean (`576±6`). Only the lower triangle is measured, and holds for both directions. Some have filled in the upper one
+too, or the diagonal, which says nothing. What the matrix does not tell is how the round trip divides, so there are no costs of sending
+and receiving.
+
+Source: https://github.com/nviennot/core-to-core-latency, src/main.rs.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from probes.cpulist import LIMIT
 from probes.fact import Problem, Survey
-from probes.foreign.latencies import PS_PER_NS, core_facts, number, one_way_facts, rest
+from probes.foreign.latencies import PS_PER_NS, Wrong, core_facts, core_number, number, round_trip_facts
 
-SHOWN = 20
+_CELL = re.compile(r"\s*[+-]?(?:[0-9.]+(?:[eE][+-]?[0-9]+)?|nan|inf)?\s*", re.IGNORECASE | re.ASCII)
+_CELLS = 8192
+"""Letters of a line that are looked at to recognise it."""
+
+_TABLE = re.compile(r"^Num cores: [0-9]+\r?$", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def recognises(text: str) -> bool:
-    """Say whether the first lines are rows of numbers with commas between, all of the same length."""
-    lines = [line for line in text.splitlines() if line.strip()][:3]
+    """Say whether these are rows of numbers with commas between, all of the same length, or the table for people."""
+    if _TABLE.search(text[:4096]) and "Num round trips" in text[:4096]:
+        return True
+    whole = text.endswith("\n")
+    lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2 or "," not in lines[0]:
         return False
-    cells = [line.split(",") for line in lines]
-    complete = cells[:-1] or cells  # the last may be cut off
-    numbers = all(not cell.strip() or _is_number(cell) for row in complete for cell in row)
-    return numbers and len({len(row) for row in complete}) == 1 and any(cell.strip() for row in cells for cell in row)
+    commas = lines[0].count(",")
+    first = lines[:8] if whole or len(lines) > 8 else lines[:-1]
+    some = any(char.isdigit() for line in lines[:8] for char in line)
+    return some and all(line.count(",") == commas and _is_row(line[:_CELLS]) for line in first)
+
+
+def _is_row(line: str) -> bool:
+    cells = line.split(",")
+    return all(_CELL.fullmatch(cell) for cell in (cells if len(line) < _CELLS else cells[:-1]))
 
 
 def read(text: str, name: str) -> Survey:
     """Read the matrix; a cell that is wrong is told, and the rest counts."""
-    rows = [line.split(",") for line in text.splitlines() if line.strip()]
-    size = len(rows)
-    if size > LIMIT or any(len(row) != size for row in rows):
-        width = next((len(row) for row in rows if len(row) != size), size)
-        place = f"{name}, line {next((at for at, row in enumerate(rows, 1) if len(row) != size), 1)}"
-        return Survey(problems=(Problem(place, f"{width} columns in a matrix of {size} rows", "give a square matrix"),))
+    if _TABLE.search(text[:4096]):
+        return _read_table(_COLOUR.sub("", text), name)
+    lines = [(at, line) for at, line in enumerate(text.lstrip("\ufeff").splitlines(), 1) if line.strip()]
+    size = len(lines)
+    if not 2 <= size <= LIMIT:
+        return _refused(name, 1, f"a matrix of {size} rows")
+    for at, line in lines:
+        if (width := line.count(",") + 1) != size:
+            return _refused(
+                f"{name}, line {at}, column {min(width, size) + 1}", None, f"{width} columns in a matrix of {size} rows"
+            )
+    wrong = Wrong(name)
     latencies: dict[tuple[int, int], float] = {}
-    problems: list[Problem] = []
-    wrong = 0
-    for row, cells in enumerate(rows):
-        for column, cell in enumerate(cells):
-            if row == column or not cell.strip():
-                continue
-            value = number(cell)
-            if value is None:
-                wrong += 1
-                if wrong <= SHOWN:
-                    place = f"{name}, line {row + 1}, column {column + 1}"
-                    problems.append(Problem(place, f"{cell.strip()[:40]!r} is no latency", "measure this pair anew"))
-            else:
+    for row, (at, line) in enumerate(lines):
+        for column, cell in enumerate(line.split(",")):
+            if row != column and cell.strip() and (value := _latency(cell, at, column + 1, wrong)) is not None:
                 latencies[row, column] = value
-    for (row, column), value in list(latencies.items()):
-        latencies.setdefault((column, row), value)
-    facts = (*core_facts(range(size)), *one_way_facts(latencies, PS_PER_NS))
-    return Survey(facts, (*problems, *rest(name, wrong, SHOWN)))
+    _check(latencies, [at for at, _ in lines], wrong)
+    return _survey(latencies, range(size), wrong)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _refused(place: str, line: int | None, cause: str) -> Survey:
+    where = f"{place}, line {line}" if line else place
+    return Survey(problems=(Problem(where, cause, "give a square matrix, with a row and a column for each core"),))
+
+
+def _latency(cell: str, line: int, column: int, wrong: Wrong) -> float | None:
+    value = number(cell)
+    if value is None:
+        wrong.note(line, column, f"{cell.strip()[:40]!r} is no latency", "it is passed over; measure this pair anew")
+    return value
+
+
+def _check(latencies: dict[tuple[int, int], float], lines: Sequence[int], wrong: Wrong) -> None:
+    """Note pairs that were measured in neither direction, and those of which the two directions differ."""
+    for row, line in enumerate(lines):
+        for column in range(row):
+            there, back = latencies.get((row, column)), latencies.get((column, row))
+            if there is None and back is None:
+                wrong.note(line, column + 1, f"cores {row} and {column} have no latency", "measure this pair")
+            elif there is not None and back is not None and there != back:
+                cause = f"cores {row} and {column} have {there:g} ns one way and {back:g} ns the other"
+                wrong.note(line, column + 1, cause, "each direction counts as it is")
+
+
+def _survey(latencies: dict[tuple[int, int], float], cores: range, wrong: Wrong) -> Survey:
+    both = {(column, row): value for (row, column), value in latencies.items()} | latencies
+    return Survey((*core_facts(cores), *round_trip_facts(both, PS_PER_NS)), wrong.problems())
+
+
+def _read_table(text: str, name: str) -> Survey:
+    """Read the first table: a line of cores, then for each core its number and its latencies to those before it."""
+    lines = text.splitlines()
+    wrong = Wrong(name)
+    cores: list[int] = []
+    latencies: dict[tuple[int, int], float] = {}
+    rows = 0
+    for at, line in enumerate(lines, 1):
+        words = line.replace("±", " ±").split()
+        if not cores:
+            found = [core_number(word) for word in words]
+            if len(found) >= 2 and None not in found:
+                cores = [core for core in found if core is not None]
+            continue
+        if not words or rows == len(cores):
+            break
+        means = [word for word in words[1:] if not word.startswith("±")]
+        if core_number(words[0]) != cores[rows] or len(means) != rows:
+            wrong.note(
+                at, None, f"{line.strip()[:40]!r} is not the row of core {cores[rows]}", "the rest is passed over"
+            )
+            break
+        for column, mean in enumerate(means):
+            if (value := _latency(mean, at, column + 2, wrong)) is not None:
+                latencies[cores[rows], cores[column]] = value
+        rows += 1
+    if not cores:
+        return _refused(name, None, "there is no table of latencies")
+    both = {(column, row): value for (row, column), value in latencies.items()} | latencies
+    facts = [fact for core in sorted(set(cores)) for fact in core_facts(range(core, core + 1))]
+    return Survey((*facts, *round_trip_facts(both, PS_PER_NS)), wrong.problems())

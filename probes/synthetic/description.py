@@ -1,24 +1,30 @@
 """hwloc's synthetic descriptions, read: `pack:2 [numa(memory=16GB)] l3:2 core:4 pu:2(indexes=core:pack)`.
 
-A description lists levels from the machine down, each with how many objects one of the level above has. Types are written as hwloc does
-(`package` or any beginning of it from `pack` on, `numa`, `l2`, `l1i`, ...). Without any type, levels have those that hwloc gives them.
-Memory in brackets hangs off the level before it; a `numa` level among the others does the same to a group of its own.
-Attributes stand in parentheses behind a level: `size=`, `memory=`, `memorysidecachesize=`, `indexes=`.
+A description lists levels from the machine down, each with how many objects one of the level above has. Types are written as in
+`probes.synthetic.types`; without any type, levels have those that hwloc gives them. Memory in brackets hangs off each object of the level
+before it, or off the machine; a `numa` level among the others is as memory off a group of its own. Attributes stand in parentheses behind a
+level, with spaces between: `size=` of a cache, `memory=` and `memorysidecachesize=` of a NUMA node, `indexes=` of either.
+
+Syntax as hwloc 2.9 has it ("Synthetic topologies" in its manual). What hwloc passes over in silence (indexes that do not fit, a package
+inside a core) is an error here, and every error knows its place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-MOST_OBJECTS = 8192
-"""Hardware threads of a machine that is described: as many as Linux can have."""
+from probes.synthetic.types import NAMES, WIDE_TO_NARROW, Type, read_type, untyped
+
+MOST_THREADS = 65_536
+"""Hardware threads of a machine that is described."""
 
 MOST_NODES = 1024
-"""Nodes of memory: as many as Linux can have."""
+"""NUMA nodes; no more can Linux be built for (CONFIG_NODES_SHIFT of 10)."""
 
-MOST_LEVELS = 32
+MOST_LEVELS = 127
+"""As many as hwloc has."""
 
 UNITS = {
     "": 1,
@@ -33,26 +39,11 @@ UNITS = {
 }
 """As hwloc reads them: 1 kB are 1000 bytes."""
 
-ATTRIBUTES = ("size", "memory", "memorysidecachesize", "indexes", "cpukind", "subtype")
+ONLY_ONCE = ("package", "die", "numa", "core", "pu")
 
-UNTYPED: tuple[tuple[str, ...], ...] = (
-    ("pu",),
-    ("numa", "pu"),
-    ("package", "numa", "pu"),
-    ("package", "numa", "core", "pu"),
-    ("package", "numa", "l2", "core", "pu"),
-    ("package", "numa", "l2", "l1d", "core", "pu"),
-    ("package", "numa", "l3", "l2", "l1d", "core", "pu"),
-    ("package", "numa", "l3", "l2", "l1d", "l1i", "core", "pu"),
-)
-"""The types that levels of numbers alone have, by how many there are."""
-
-CACHE = re.compile(r"l([1-5])([dui]?)(?:cache)?")
-GROUP = re.compile(r"gr(?:o|ou|oup)?[0-9]*")
-
-LEVEL = re.compile(r"(?:([a-z][a-z0-9]*):)?([0-9]{1,6})")
-MEMORY = re.compile(r"([a-z]+)(?::([0-9]{1,6}))?")
-SIZE = re.compile(r"([0-9]{1,18})([a-z]*)")
+_NUMBER = re.compile(r"0x[0-9a-f]{1,8}|[0-9]{1,10}", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9_-]+", re.IGNORECASE)
+_SIZE = re.compile(r"(0x[0-9a-f]{1,15}|[0-9]{1,18})([a-z]*)")
 
 
 class DescriptionError(ValueError):
@@ -63,32 +54,40 @@ class DescriptionError(ValueError):
         self.text, self.place, self.cause, self.remedy = text, place, cause, remedy
 
     def pointed(self) -> str:
-        """Show the place: the description, a caret below it, and what is wrong."""
-        return f"{self.text}\n{' ' * self.place}^ {self}"
+        """Show the place: what is wrong, the description, and a caret below the place."""
+        shown = "".join(letter if letter.isprintable() else " " for letter in self.text)
+        return f"{self}\n  {shown}\n  {' ' * self.place}^"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is written behind the `=` of an attribute, and where."""
+
+    text: str
+    place: int
 
 
 @dataclass(frozen=True)
 class Memory:
     """Memory that hangs off each object of a level."""
 
-    count: int
     size: int | None
     side_cache: int | None
-    indexes: str | None
+    indexes: Value | None
     place: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Level:
-    """Objects of one type: how many each object above has, and how many there are in all."""
+    """Objects of one type: how many each object above has, how many there are in all, and the memory that hangs off each."""
 
-    type: str
+    type: Type
     arity: int
     total: int
     size: int | None
-    indexes: str | None
+    indexes: Value | None
+    memories: tuple[Memory, ...]
     place: int
-    memories: list[Memory] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -99,224 +98,201 @@ class Description:
     levels: tuple[Level, ...]
     memories: tuple[Memory, ...]
 
-    def level(self, type_: str) -> Level | None:
-        """Return the level of a type, if there is one."""
-        return next((level for level in self.levels if level.type == type_), None)
-
 
 @dataclass(frozen=True)
 class _Word:
-    """A level as it is written: what stands before its parentheses, its attributes, whether it is in brackets."""
+    """A level or memory as it is written. A place is where a part begins."""
 
-    text: str
-    attributes: dict[str, str]
-    memory: bool
-    place: int
+    name: str
+    name_place: int
+    count: int
+    attributes: Mapping[str, Value]
+    bracket: bool
 
 
 def parse(text: str) -> Description:
     """Read a description. Raises DescriptionError."""
     words = list(_words(text))
-    numbers = [word for word in words if not word.memory]
-    if not numbers:
-        raise DescriptionError(text, 0, "there are no levels", 'write one like "pack:2 core:4 pu:2"')
-    if len(numbers) > MOST_LEVELS:
-        raise DescriptionError(text, numbers[MOST_LEVELS].place, f"more than {MOST_LEVELS} levels", "leave some out")
-    types = _types(text, numbers)
-    levels: list[Level] = []
-    memories: list[Memory] = []
-    total = 1
+    written = [word for word in words if not word.bracket]
+    if not written:
+        raise DescriptionError(text, len(text), "there are no levels", 'write one like "pack:2 core:4 pu:2"')
+    if len(written) > MOST_LEVELS:
+        raise DescriptionError(
+            text, written[MOST_LEVELS].name_place, f"more than {MOST_LEVELS} levels", "leave some out"
+        )
+    types = _types(text, written)
+    beneath: list[list[Memory]] = [[]]
     for word in words:
-        if word.memory:
-            (levels[-1].memories if levels else memories).append(_memory(text, word))
-            continue
-        found = LEVEL.fullmatch(word.text)
-        assert found is not None
-        arity = int(found[2])
-        total *= arity
-        if not arity or total > MOST_OBJECTS:
-            cause = (
-                "a level has no objects"
-                if not arity
-                else f"that makes {total} objects, and {MOST_OBJECTS} are too many"
-            )
-            raise DescriptionError(text, word.place, cause, "change the number")
-        type_ = types[len(levels)]
-        size = _size(text, word, "memory" if type_ == "numa" else "size")
-        levels.append(Level(type_, arity, total, size, word.attributes.get("indexes"), word.place))
-    return Description(text, tuple(levels), tuple(memories))
+        if word.bracket:
+            beneath[-1].append(_memory(text, word))
+        else:
+            beneath.append([])
+    if Type("numa") in types and (bracket := next((word for word in words if word.bracket), None)):
+        cause = "NUMA nodes are both a level and in brackets"
+        raise DescriptionError(text, bracket.name_place, cause, "write all of them in brackets, or one level of them")
+    levels: list[Level] = []
+    total, nodes = 1, len(beneath[0])
+    for word, type_, memories in zip(written, types, beneath[1:], strict=True):
+        total *= word.count
+        nodes += total * len(memories) + (total if type_.name == "numa" else 0)
+        if total > MOST_THREADS:
+            raise DescriptionError(text, word.name_place, f"that makes over {MOST_THREADS} objects", "have fewer")
+        if nodes > MOST_NODES:
+            raise DescriptionError(text, word.name_place, f"that makes over {MOST_NODES} NUMA nodes", "have fewer")
+        levels.append(_level(text, word, type_, total, tuple(memories)))
+    return Description(text, tuple(levels), tuple(beneath[0]))
 
 
 def _words(text: str) -> Iterator[_Word]:
-    place = 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-            continue
-        memory = text[place] == "["
-        start = place + 1 if memory else place
-        end = start
-        while end < len(text) and not text[end].isspace() and text[end] not in "([])":
-            end += 1
-        word, attributes = text[start:end].lower(), {}
-        if end < len(text) and text[end] == "(":
-            close = text.find(")", end)
-            if close < 0:
-                raise DescriptionError(text, end, "the parenthesis is not closed", "write ) behind the attributes")
-            attributes = dict(_attributes(text, end + 1, close))
-            end = close + 1
-        if memory:
-            if end >= len(text) or text[end] != "]":
-                raise DescriptionError(text, place, "the bracket is not closed", "write ] behind the memory")
-            end += 1
-        elif end < len(text) and text[end] in "])":
-            raise DescriptionError(text, end, f"{text[end]} closes nothing", "leave it out")
-        if word or not attributes:
-            yield _Word(word, attributes, memory, start)
-        place = end
+    """Cut a description into what stands between spaces, brackets and parentheses."""
+    place = _after_spaces(text, 0)
+    if text[place : place + 1] == "(":  # attributes of the machine, of which hwloc uses none
+        _, place = _attributes(text, place, ("memory", "indexes"))
+    while (place := _after_spaces(text, place)) < len(text):
+        if text[place] == "[":
+            word, place = _bracket(text, place)
+        else:
+            word, place = _counted(text, place)
+        yield word
 
 
-def _attributes(text: str, start: int, end: int) -> Iterator[tuple[str, str]]:
-    place = start
-    for part in text[start:end].split(" "):
+def _after_spaces(text: str, place: int) -> int:
+    while place < len(text) and text[place].isspace():
+        place += 1
+    return place
+
+
+def _counted(text: str, start: int) -> tuple[_Word, int]:
+    """Read `type:count(attributes)`, or a count alone."""
+    name, place = "", start
+    if not text[start].isdecimal():
+        name = _name(text, start)
+        if not name:
+            raise DescriptionError(
+                text, start, f"{text[start]!r} begins no level", "write a type and a number, like core:4"
+            )
+        place += len(name)
+        if text[place : place + 1] != ":":
+            raise DescriptionError(text, place, f"no number of objects behind {name!r}", f"write one, like {name}:2")
+        place = _after_spaces(text, place + 1)
+    digits = _NUMBER.match(text, place)
+    if digits is None:
+        raise DescriptionError(text, place, "here a number of objects is missing", "write one, like core:4")
+    count = int(digits[0], 16 if digits[0][:2].lower() == "0x" else 10)
+    if count == 0:
+        raise DescriptionError(text, place, "a level has no objects", "have one at least")
+    place = digits.end()
+    attributes: Mapping[str, Value] = {}
+    if text[place : place + 1] == "(":
+        type_ = read_type(name) if name else None
+        of_type = (
+            ("size",)
+            if type_ and type_.is_cache
+            else ("memory", "memorysidecachesize")
+            if type_ and type_.name == "numa"
+            else ("memory",)
+        )
+        attributes, place = _attributes(
+            text, place, (*of_type, "indexes") if name else ("size", "memory", "memorysidecachesize", "indexes")
+        )
+    if place < len(text) and not text[place].isspace() and text[place] != "[":
+        raise DescriptionError(text, place, f"{text[place]!r} does not belong here", "put a space between levels")
+    return _Word(name, start, count, attributes, bracket=False), place
+
+
+def _bracket(text: str, start: int) -> tuple[_Word, int]:
+    """Read `[numa(attributes)]`."""
+    name = _name(text, start + 1)
+    type_ = read_type(name)
+    if type_ is None or type_.name != "numa":
+        raise DescriptionError(text, start + 1, f"{name!r} is no memory", "write [numa] or [numa(memory=16GB)]")
+    place = _after_spaces(text, start + 1 + len(name))
+    attributes: Mapping[str, Value] = {}
+    if text[place : place + 1] == "(":
+        attributes, place = _attributes(text, place, ("memory", "memorysidecachesize", "indexes"))
+        place = _after_spaces(text, place)
+    if text[place : place + 1] != "]":
+        raise DescriptionError(text, min(place, len(text)), "the bracket is not closed", "write ] behind the memory")
+    return _Word(name, start + 1, 1, attributes, bracket=True), place + 1
+
+
+def _name(text: str, place: int) -> str:
+    found = _NAME.match(text, place)
+    return found[0].lower() if found else ""
+
+
+def _attributes(text: str, start: int, allowed: Sequence[str]) -> tuple[dict[str, Value], int]:
+    """Read attributes from their opening parenthesis on; return them and where they end."""
+    end = text.find(")", start)
+    if end < 0:
+        raise DescriptionError(text, start, "the parenthesis is not closed", "write ) behind the attributes")
+    found: dict[str, Value] = {}
+    place = start + 1
+    for part in text[place:end].split(" "):
         if part:
             name, equals, value = part.partition("=")
-            if name.lower() not in ATTRIBUTES or not equals or not value:
+            if name not in allowed or not equals:
                 raise DescriptionError(
-                    text, place, f"{part!r} is no attribute", f"attributes are {', '.join(ATTRIBUTES)}"
+                    text, place, f"{part!r} is no attribute of this", f"attributes are {', '.join(allowed)}"
                 )
-            yield name.lower(), value.lower()
+            if not value:
+                raise DescriptionError(text, place + len(part), f"{name} has no value", f"write it behind the {name}=")
+            if name in found:
+                raise DescriptionError(text, place, f"{name} is there twice", "leave one out")
+            found[name] = Value(value.lower(), place + len(name) + 1)
         place += len(part) + 1
+    return found, end + 1
 
 
-def _types(text: str, words: list[_Word]) -> tuple[str, ...]:
-    found = [LEVEL.fullmatch(word.text) for word in words]
-    for word, match in zip(words, found, strict=True):
-        if match is None:
-            raise DescriptionError(
-                text, word.place, f"{word.text!r} is no level", "write a type and a number, like core:4"
-            )
-    typed = [match[1] for match in found if match is not None]
-    if not any(typed):
-        if len(typed) > len(UNTYPED):
-            raise DescriptionError(
-                text, words[len(UNTYPED)].place, "so many levels need types", "write them, like pack:2 core:4 pu:2"
-            )
-        return UNTYPED[len(typed) - 1]
-    types = []
-    for word, name in zip(words, typed, strict=True):
-        type_ = _type(name) if name else None
+def _types(text: str, words: Sequence[_Word]) -> tuple[Type, ...]:
+    """Return the types of levels, as written or, where none is, as hwloc gives them out."""
+    if not any(word.name for word in words):
+        return untyped(len(words))
+    types: list[Type] = []
+    for word in words:
+        last = word is words[-1]
+        type_ = read_type(word.name) if word.name else Type("pu") if last else None
         if type_ is None:
-            cause = f"{name!r} is no type" if name else "this level has no type, and others do"
-            raise DescriptionError(
-                text, word.place, cause, "types are package, numa, die, group, l5 to l1, l3i to l1i, core and pu"
-            )
-        if type_ != "group" and type_ in types:
-            raise DescriptionError(text, word.place, f"{type_} is there twice", "leave one out")
+            cause = f"{word.name!r} is no type" if word.name else "this level has no type, and others have"
+            raise DescriptionError(text, word.name_place, cause, f"types are {NAMES}")
+        _check_order(text, word, type_, types)
+        if (type_.name == "pu") != last:
+            cause = f"the last level is {type_.name}" if last else "pu is not the last level"
+            raise DescriptionError(text, word.name_place, cause, "end the description with one level of pu, like pu:2")
         types.append(type_)
-    if "pu" in types[:-1]:
-        raise DescriptionError(text, words[types.index("pu")].place, "pu is not the last level", "put it at the end")
-    if types[-1] != "pu":
-        raise DescriptionError(text, words[-1].place, f"the last level is {types[-1]}", "end with one like pu:2")
     return tuple(types)
 
 
-def _type(name: str) -> str | None:
-    if found := CACHE.fullmatch(name):
-        level, kind = int(found[1]), found[2]
-        if kind == "i" and level > 3:
-            return None
-        return f"l{level}{kind or ('d' if level == 1 else '')}".removesuffix("u")
-    if len(name) >= 4 and ("package".startswith(name) or name == "socket"):
-        return "package"
-    if (len(name) >= 4 and "numanode".startswith(name)) or name == "node":
-        return "numa"
-    if GROUP.fullmatch(name):
-        return "group"
-    if len(name) >= 2 and "core".startswith(name):
-        return "core"
-    return name if name in ("die", "pu") else None
+def _check_order(text: str, word: _Word, type_: Type, above: Sequence[Type]) -> None:
+    if type_.name in ONLY_ONCE and type_ in above:
+        raise DescriptionError(text, word.name_place, f"{type_.name} is there twice", "leave one out")
+    if type_.name in WIDE_TO_NARROW:
+        narrower = WIDE_TO_NARROW[WIDE_TO_NARROW.index(type_.name) + 1 :]
+        inside = next((other.name for other in above if other.name in narrower), None)
+        if inside is not None:
+            raise DescriptionError(
+                text, word.name_place, f"a {type_.name} inside a {inside}", f"put {type_.name} before {inside}"
+            )
+
+
+def _level(text: str, word: _Word, type_: Type, total: int, memories: tuple[Memory, ...]) -> Level:
+    size = _size(text, word, "memory" if type_.name == "numa" else "size")
+    if type_.name == "numa":
+        side_cache = _size(text, word, "memorysidecachesize")
+        memories = (Memory(size, side_cache, word.attributes.get("indexes"), word.name_place), *memories)
+    return Level(type_, word.count, total, size, word.attributes.get("indexes"), memories, word.name_place)
 
 
 def _memory(text: str, word: _Word) -> Memory:
-    found = MEMORY.fullmatch(word.text)
-    if found is None or _type(found[1]) != "numa" or found[2] == "0":
-        raise DescriptionError(text, word.place, f"{word.text!r} is no memory", "write [numa] or [numa(memory=16GB)]")
-    return Memory(
-        int(found[2] or 1),
-        _size(text, word, "memory"),
-        _size(text, word, "memorysidecachesize"),
-        word.attributes.get("indexes"),
-        word.place,
-    )
+    size, side_cache = _size(text, word, "memory"), _size(text, word, "memorysidecachesize")
+    return Memory(size, side_cache, word.attributes.get("indexes"), word.name_place)
 
 
 def _size(text: str, word: _Word, name: str) -> int | None:
     value = word.attributes.get(name)
     if value is None:
         return None
-    found = SIZE.fullmatch(value)
+    found = _SIZE.fullmatch(value.text)
     if found is None or found[2] not in UNITS:
-        raise DescriptionError(text, word.place, f"{value!r} is no size", "write one like 256kB or 16GiB")
-    return int(found[1]) * UNITS[found[2]]
-
-
-def indexes(description: Description, given: str | None, type_: str, total: int, place: int) -> list[int]:
-    """Return the operating system's numbers of objects, in the order in which they are described. Raises DescriptionError.
-
-    `given` is a list (`0,2,1,3`), steps and counts (`4*2:1*4`), or types to go round first (`pack:core`).
-    """
-    text = description.text
-    if given is None:
-        return list(range(total))
-    if "," in given or given.isdecimal():
-        listed = [int(part) if part.isdecimal() and len(part) < 10 else -1 for part in given.split(",")]
-        if len(listed) < total or min(listed) < 0 or len(set(listed[:total])) < total:
-            raise DescriptionError(
-                text, place, f"indexes are not {total} different numbers", "list one for each object"
-            )
-        return listed[:total]
-    loops = (
-        _typed_loops(description, given, type_, total, place)
-        if given[0].isalpha()
-        else _loops(text, given, total, place)
-    )
-    product = 1
-    numbers = [0] * total
-    for step, count in loops:
-        for position in range(total):
-            numbers[position] += position // step % count * product
-        product *= count
-    if product < total and total % product == 0:  # what no loop goes round comes last
-        for position in range(total):
-            numbers[position] += position % (total // product) * product
-    if sorted(numbers) != list(range(total)):
-        raise DescriptionError(text, place, f"indexes do not give each of {total} objects a number", "mend the loops")
-    return numbers
-
-
-def _loops(text: str, given: str, total: int, place: int) -> list[tuple[int, int]]:
-    loops = []
-    for part in given.split(":"):
-        step, _, count = part.partition("*")
-        if not (step.isdecimal() and count.isdecimal() and 0 < int(step) <= total and 0 < int(count) <= total):
-            raise DescriptionError(text, place, f"{part!r} is no loop of indexes", "write step*count, like 4*2:1*4")
-        loops.append((int(step), int(count)))
-    return loops
-
-
-def _typed_loops(description: Description, given: str, type_: str, total: int, place: int) -> list[tuple[int, int]]:
-    named: list[Level] = []
-    for name in given.split(":"):
-        level = description.level(_type(name) or "")
-        if level is None or level.total > total or total % level.total or level in named:
-            raise DescriptionError(
-                description.text, place, f"{name!r} is no level above {type_}", "name levels above, each once"
-            )
-        named.append(level)
-    order = {id(level): at for at, level in enumerate(description.levels)}
-    loops = []
-    for level in named:
-        above = max((other.total for other in named if order[id(other)] < order[id(level)]), default=1)
-        loops.append((total // level.total, level.total // above))
-    return loops
+        raise DescriptionError(text, value.place, f"{value.text!r} is no size", "write one like 256kB or 16GiB")
+    return int(found[1], 16 if found[1].startswith("0x") else 10) * UNITS[found[2]]

@@ -1,40 +1,44 @@
-"""A description as facts: the same that a probe of such a machine would give, as far as a description says.
+"""A description laid out: which hardware thread is in which object, and which memory is near it.
 
-What it leaves open is filled as hwloc does: caches of 32 kiB (L1), 4 MiB, 16 MiB, 64 MiB and 256 MiB (L2 to L5) with lines of 64 bytes,
-1 GiB of memory in a node. Distances are those of firmware that measured nothing: 10 in a node, and by how much two nodes have in common.
+Hardware threads are known by their *position*, the order in which a description goes through them, since objects of every level are then
+ranges of positions: thread `p` is in object `p // width` of a level whose objects have `width` threads. Numbers, which `indexes=` may
+give in any order, are looked up last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from probes.cores import UNKNOWN
-from probes.fact import Fact, Term
-from probes.synthetic.description import MOST_NODES, Description, DescriptionError, Level, Memory, indexes
+from probes.synthetic.description import Description, Memory
+from probes.synthetic.numbering import numbers
+from probes.synthetic.types import Type
 
-LINE_SIZE = 64
-
-LOCAL, SAME_PACKAGE, OTHER_PACKAGE = 10, 12, 20
-"""Distances as SLITs have them."""
+NODE_SIZE = 1 << 30
+"""Bytes of memory that a node has where nothing is said, as in hwloc's NUMA levels."""
 
 
 @dataclass(frozen=True)
-class Thread:
-    """A hardware thread: its number, and which object of each level it is in, by position among all objects of that level."""
+class Part:
+    """Objects of one level: how many threads each has, and their numbers in order of position; `size` is a cache's."""
 
-    core: int
-    inside: Mapping[str, int]
+    type: Type
+    width: int
+    numbers: tuple[int, ...]
+    numbered: bool
+    """Whether the numbers were given, and not only counted."""
+    size: int | None
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node of memory: its number, its bytes, its cache, and the threads that it is near."""
+    """A node of memory: its number, its bytes, those of its cache, and the threads that it is near, as a range of positions."""
 
     number: int
     size: int
     side_cache: int | None
-    threads: tuple[Thread, ...]
+    first: int
+    width: int
 
 
 @dataclass(frozen=True)
@@ -42,161 +46,70 @@ class Synthetic:
     """A machine that was described."""
 
     name: str
-    description: Description
-    threads: tuple[Thread, ...]
+    cores: tuple[int, ...]
+    """The number of each hardware thread, by position."""
+    parts: tuple[Part, ...]
+    """From wide to narrow; the last are the hardware threads."""
     nodes: tuple[Node, ...]
+    """In the order of their numbers."""
+    homes: tuple[int, ...]
+    """The number of the node that each hardware thread belongs to, by position: the first of the nearest ones."""
+    home_width: int
+    """How many threads belong to a node that any belongs to."""
+
+    def part(self, type_name: str) -> Part | None:
+        """Return the level of a type, if there is one."""
+        return next((part for part in self.parts if part.type.name == type_name), None)
 
 
 def build(name: str, description: Description) -> Synthetic:
     """Lay a description out. Raises DescriptionError."""
-    lowest = description.levels[-1]
-    numbers = indexes(description, lowest.indexes, lowest.type, lowest.total, lowest.place)
-    threads = tuple(
-        Thread(
-            number,
-            {_key(at, level): position * level.total // lowest.total for at, level in enumerate(description.levels)},
+    text, levels = description.text, description.levels
+    threads = levels[-1].total
+    parts = tuple(
+        Part(
+            level.type,
+            threads // level.total,
+            tuple(numbers(text, None if level.type.name == "numa" else level.indexes, level.total, levels[:-1])),
+            level.indexes is not None,
+            level.size,
         )
-        for position, number in enumerate(numbers)
+        for level in levels
     )
-    return Synthetic(name, description, threads, tuple(_nodes(description, threads)))
-
-
-def _key(at: int, level: Level) -> str:
-    return f"group{at}" if level.type == "group" else level.type
-
-
-def _nodes(description: Description, threads: Sequence[Thread]) -> Iterator[Node]:
-    wanted: list[tuple[int, Memory]] = [(1, memory) for memory in description.memories]
-    for level in description.levels:
-        if level.type == "numa":
-            wanted.append((level.total, Memory(1, level.size, None, level.indexes, level.place)))
-        wanted += ((level.total, memory) for memory in level.memories)
-    if not wanted:
-        wanted = [(1, Memory(1, None, None, None, 0))]
-    count = sum(total * memory.count for total, memory in wanted)
-    if count > MOST_NODES:
-        place = max(wanted, key=lambda each: each[0] * each[1].count)[1].place
-        raise DescriptionError(
-            description.text, place, f"that makes {count} nodes, and {MOST_NODES} are the most", "have fewer"
-        )
-    # hwloc numbers nodes in the order in which it comes across them: object by object, those of the widest place first.
-    places = (
-        sorted(
-            (position * len(threads) // total, order, each, total, memory)
-            for order, (total, memory) in enumerate(wanted)
-            for position in range(total)
-            for each in range(memory.count)
-        )
-        if len({total for total, _ in wanted}) > 1
-        else [
-            (position * len(threads) // total, order, each, total, memory)
-            for position in range(wanted[0][0])
-            for order, (total, memory) in enumerate(wanted)
-            for each in range(memory.count)
-        ]
+    nodes = _nodes(description)
+    home_width = min(node.width for node in nodes)
+    nearest: dict[int, int] = {}
+    for node in nodes:
+        if node.width == home_width:
+            nearest.setdefault(node.first // home_width, node.number)
+    homes = tuple(nearest[position // home_width] for position in range(threads))
+    return Synthetic(
+        name, parts[-1].numbers, parts, tuple(sorted(nodes, key=lambda node: node.number)), homes, home_width
     )
-    given = next((memory for _, memory in wanted if memory.indexes), None)
-    numbers = indexes(description, given.indexes if given else None, "numa", len(places), given.place if given else 0)
-    for number, (first, _, _, total, memory) in zip(numbers, places, strict=True):
-        size = (1 << 30) if memory.size is None else memory.size
-        yield Node(number, size, memory.side_cache, tuple(threads[first : first + len(threads) // total]))
 
 
-def facts(machine: Synthetic) -> Iterator[Fact]:
-    """Yield everything that is so of a machine, but what messages cost."""
-    yield Fact("machine", (machine.name, UNKNOWN, "synthetic"))
-    threads = sorted(machine.threads, key=lambda thread: thread.core)
-    apic_ids = _apic_ids(machine)
-    for thread in threads:
-        yield Fact("core", (thread.core, apic_ids[thread.core], 1))
-    places = _places(machine)
-    for thread in threads:
-        yield Fact("cpu_thread", (thread.core, *places[thread.core]))
-    if machine.description.level("die"):
-        dies = _within(machine, "die")
-        for thread in threads:
-            yield Fact("cpu_die", (thread.core, dies[thread.core]))
-    for thread in threads:
-        yield Fact("cpu_kind", (thread.core, "uniform"))
-    yield from _cache_facts(machine)
-    for node in sorted(machine.nodes, key=lambda node: node.number):
-        yield Fact("numa_node", (node.number, node.size))
-    for number, core in sorted((node.number, core) for core, node in _homes(machine).items()):
-        yield Fact("numa_core", (number, core))
-    nodes = sorted(machine.nodes, key=lambda node: node.number)
-    packages = [frozenset(thread.inside.get("package", 0) for thread in node.threads) for node in nodes]
-    for one, its in zip(nodes, packages, strict=True):
-        for other, theirs in zip(nodes, packages, strict=True):
-            distance = LOCAL if one is other else SAME_PACKAGE if its & theirs else OTHER_PACKAGE
-            yield Fact("node_distance", (one.number, other.number, distance))
+def _nodes(description: Description) -> list[Node]:
+    """Return the nodes in the order in which hwloc makes them: an object's after those of all objects inside it."""
+    levels, threads = description.levels, description.levels[-1].total
+    by_level = [description.memories, *(level.memories for level in levels)]
+    if not any(by_level):
+        by_level[0] = (Memory(None, None, None, 0),)
+    deepest = max(at for at, memories in enumerate(by_level) if memories)
+    totals = [1, *(level.total for level in levels)]
 
+    def inside(at: int, position: int) -> Iterator[tuple[Memory, int, int]]:
+        if at < deepest:
+            arity = totals[at + 1] // totals[at]
+            for child in range(position * arity, (position + 1) * arity):
+                yield from inside(at + 1, child)
+        width = threads // totals[at]
+        yield from ((memory, position * width, width) for memory in by_level[at])
 
-def _homes(machine: Synthetic) -> dict[int, Node]:
-    """The node that each thread belongs to: of those near it, the one that is near the fewest, and the first of these."""
-    homes: dict[int, Node] = {}
-    for node in sorted(machine.nodes, key=lambda node: (len(node.threads), node.number)):
-        for thread in node.threads:
-            homes.setdefault(thread.core, node)
-    return homes
-
-
-def _places(machine: Synthetic) -> dict[int, tuple[Term, Term, Term]]:
-    """Return package, core in the package and thread in the core, each numbered from 0 as described."""
-    package_level = machine.description.level("package")
-    numbers = (
-        indexes(machine.description, package_level.indexes, "package", package_level.total, package_level.place)
-        if package_level
-        else [0]
-    )
-    cores = _within(machine, "core" if machine.description.level("core") else "pu")
-    counts: dict[int, int] = {}
-    places: dict[int, tuple[Term, Term, Term]] = {}
-    for thread in machine.threads:
-        core = thread.inside.get("core", thread.inside["pu"])
-        counts[core] = counts.get(core, -1) + 1
-        places[thread.core] = (numbers[thread.inside.get("package", 0)], cores[thread.core], counts[core])
-    return places
-
-
-def _within(machine: Synthetic, type_: str) -> dict[int, int]:
-    """Number objects of a type inside their package."""
-    first: dict[int, int] = {}
-    for thread in machine.threads:
-        package = thread.inside.get("package", 0)
-        first[package] = min(first.get(package, thread.inside[type_]), thread.inside[type_])
-    return {thread.core: thread.inside[type_] - first[thread.inside.get("package", 0)] for thread in machine.threads}
-
-
-def _apic_ids(machine: Synthetic) -> dict[int, int]:
-    """APIC ids as firmware makes them: package, core and thread in bits of their own."""
-    places = _places(machine)
-    shift_thread = max(int(str(thread)) for _, _, thread in places.values()).bit_length()
-    shift_core = shift_thread + max(int(str(core)) for _, core, _ in places.values()).bit_length()
-    positions = {thread.core: thread.inside.get("package", 0) for thread in machine.threads}
-    return {
-        core: positions[core] << shift_core | int(str(in_package)) << shift_thread | int(str(thread))
-        for core, (_, in_package, thread) in places.items()
-    }
-
-
-def _cache_facts(machine: Synthetic) -> Iterator[Fact]:
-    number = 0
-    for level in sorted(
-        (level for level in machine.description.levels if level.type[:1] == "l"), key=lambda level: level.type
-    ):
-        depth, kind = int(level.type[1]), {"i": "instruction", "d": "data"}.get(level.type[2:], "unified")
-        sharers: dict[int, list[int]] = {}
-        for thread in machine.threads:
-            sharers.setdefault(thread.inside[level.type], []).append(thread.core)
-        size = level.size if level.size is not None else (32 << 10 if depth == 1 else (256 << 10) << 2 * depth)
-        for cores in sharers.values():
-            yield Fact("cache", (number, depth, kind, size, UNKNOWN, LINE_SIZE, UNKNOWN))
-            for core in sorted(cores):
-                yield Fact("cache_shared", (number, core))
-            number += 1
-    for node in sorted(machine.nodes, key=lambda node: node.number):
-        if node.side_cache:
-            yield Fact("numa_cache", (node.number, 1, node.side_cache, UNKNOWN, LINE_SIZE))
-
-
-__all__ = ["DescriptionError", "Node", "Synthetic", "Thread", "build", "facts"]
+    made = list(inside(0, 0))
+    # All nodes share one list of numbers; of several hwloc takes the last.
+    given = [memory.indexes for memories in by_level for memory in memories if memory.indexes is not None]
+    numbered = numbers(description.text, given[-1] if given else None, len(made), levels)
+    return [
+        Node(number, NODE_SIZE if memory.size is None else memory.size, memory.side_cache, first, width)
+        for number, (memory, first, width) in zip(numbered, made, strict=True)
+    ]

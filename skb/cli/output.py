@@ -28,13 +28,16 @@ def add_form(parser: ArgumentParser) -> None:
 
 
 def write_facts(facts: Sequence[Fact], given: Namespace) -> None:
-    """Print facts: for people on a terminal, unless they ask for something else; for programs as JSON lines."""
+    """Print facts: for people on a terminal, unless they ask for something else; for programs as JSON lines.
+
+    With an option `output`, they go into that file.
+    """
+    if (path := getattr(given, "output", None)) is not None:
+        path.write_bytes(_prolog(facts) if given.prolog else command.json_lines(facts))
+        return
     try:
         if given.prolog:
-            from skb.cli import prolog_text
-
-            lines = "".join(f"{line}\n" for line in prolog_text.lines(map(to_json, facts)))
-            sys.stdout.buffer.write(lines.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.write(_prolog(facts))
         elif given.json or not sys.stdout.isatty():
             sys.stdout.buffer.write(command.json_lines(facts))
         else:
@@ -49,6 +52,13 @@ def write_facts(facts: Sequence[Fact], given: Namespace) -> None:
     except OSError as error:
         _discard_output()
         fail(f"standard output: {error.strerror}; not all facts were written")
+
+
+def _prolog(facts: Sequence[Fact]) -> bytes:
+    from skb.cli import prolog_text  # few ask for it
+
+    lines = "".join(f"{line}\n" for line in prolog_text.lines(map(to_json, facts)))
+    return lines.encode("utf-8", "backslashreplace")
 
 
 def _discard_output() -> None:

@@ -12,7 +12,7 @@ from probes_samples_memory import attributes, cedt_of, hmat_of, limits, matrix, 
 from probes_tables import local_apic, madt_of, srat_of, table
 
 from probes.acpi.probe import DECODERS
-from probes.acpi.table import SHOWN, open_table, shorten
+from probes.acpi.table import FEW, LIMIT, SHOWN, open_table, shorten
 from probes.fact import Fact, Survey, addr
 
 
@@ -192,7 +192,7 @@ def test_private_resources_beyond_the_structure_or_of_no_kind_are_problems() -> 
     long[16] = 7
     assert causes(pptt_of(bytes(long))) == [
         "holds 1 private resources, where it states 7",
-        "private resource 0x63 is no cache and no id",
+        "1 private resources are no cache and no id, the first 0x63",
     ]
 
 
@@ -301,6 +301,20 @@ def test_functions_of_an_ivrs_are_on_the_segment_of_their_unit() -> None:
 
 
 # All
+
+
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        (madt_of(local_apic(1, 1) * (LIMIT + 2)), LIMIT),
+        (madt_of(struct.pack("<BBH", 0, 4, 0) * (LIMIT + 2)), LIMIT),
+        (dmar_of(drhd(4096, 0) * (FEW + 2)), FEW),
+        (cedt_of(window(0, 0, [1]) * (FEW + 2)), FEW),
+    ],
+    ids=["structures", "structures that are too short", "remapping units", "windows"],
+)
+def test_structures_beyond_what_any_machine_has_are_not_read(data: bytes, limit: int) -> None:
+    assert f"more than {limit} structures; the" in causes(data)[-1]
 
 
 def test_of_very_many_problems_the_first_are_told_and_the_others_counted() -> None:
