@@ -1,19 +1,18 @@
-"""A machine, surveyed: every probe run on one source, and what only several of them together can say."""
+"""A machine, surveyed: every probe run on one source, and what only several of them together can say.
+
+Decoders are loaded for the subjects that are asked for, and after the one thing that there is to wait for has been started.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from probes import processors
-from probes.acpi import aml
-from probes.acpi import probe as acpi
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Problem, Survey, Term, merge
-from probes.kernel import devices, gpus, interrupts, iomem, nodes
 from probes.live import Live
-from probes.pci import probe as pci
 from probes.source import Source
 
 __all__ = ["SUBJECTS", "Survey", "live", "read", "survey"]
@@ -27,11 +26,11 @@ def survey(
     `began` is called with the name of each subject when its turn comes.
     """
     chosen = SUBJECTS if subjects is None else {name: SUBJECTS[name] for name in subjects}
-    beside = _Beside(aml.probe, source) if any(aml.probe in probes for probes in chosen.values()) else None
+    beside = _Beside(_probe(AML), source) if any(AML in modules for modules in chosen.values()) else None
     found = {}
-    for name, probes in reversed(list(chosen.items())):  # the tables' programs are run meanwhile, so ACPI comes late
+    for name, modules in reversed(list(chosen.items())):  # the tables' programs are run meanwhile, so ACPI comes late
         began(name)
-        found[name] = tuple(beside.join() if beside and probe is aml.probe else probe(source) for probe in probes)
+        found[name] = tuple(beside.join() if beside and each == AML else _probe(each)(source) for each in modules)
     found = {name: found[name] for name in chosen}
     told = merge((_identity(source), *(part for parts in found.values() for part in parts)))
     domains = tuple(_node_domains(told.facts))
@@ -114,14 +113,21 @@ def _has_long_mode(source: Source) -> bool:
     return features is not None and bool(features.edx >> 29 & 1)
 
 
-SUBJECTS: Mapping[str, tuple[Callable[[Source], Survey], ...]] = {
-    "cpuid": (processors.probe,),
-    "acpi": (acpi.probe, aml.probe),
-    "pci": (pci.probe,),
-    "memory": (iomem.probe, nodes.probe),
-    "devices": (devices.probe, gpus.probe, interrupts.probe),
+AML = "probes.acpi.aml"
+
+SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    "cpuid": ("probes.processors",),
+    "acpi": ("probes.acpi.probe", AML),
+    "pci": ("probes.pci.probe",),
+    "memory": ("probes.kernel.iomem", "probes.kernel.nodes"),
+    "devices": ("probes.kernel.devices", "probes.kernel.gpus", "probes.kernel.interrupts"),
 }
-"""What can be asked for by name, and the probes that answer. What firmware and kernel say of nodes is joined in `survey`."""
+"""What can be asked for by name, and the modules whose `probe` answers. What firmware and kernel say of nodes is joined in `survey`."""
+
+
+def _probe(module: str) -> Callable[[Source], Survey]:
+    probe: Callable[[Source], Survey] = import_module(module).probe
+    return probe
 
 
 def _node_domains(facts: tuple[Fact, ...]) -> Iterator[Fact]:

@@ -51,7 +51,7 @@ MAC_NAME = re.compile(r"(?<![0-9A-Za-z])(en|wl|ww)x[0-9a-f]{12}(?![0-9A-Za-z])")
 """Names that systemd makes of the address of a card."""
 
 MAC = re.compile(rb"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
-UUID = re.compile(rb"(?<![0-9A-Fa-f-])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Fa-f-])")
+UUID = re.compile(rb"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Fa-f])")
 
 SERIAL_LEAF = 3
 """CPUID leaf with the serial number of a Pentium III (SDM volume 2A, CPUID)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,22 @@ def test_what_is_asked_twice_is_answered_alike() -> None:
 
     recorder = Recorder(Changing({"/a": b""}))
     assert recorder.read("/a") == recorder.read("/a") == b"1"
+
+
+def test_threads_that_ask_at_once_are_answered_alike() -> None:
+    class Slow(Files):
+        reads = 0
+
+        def read(self, path: str) -> bytes:
+            self.reads += 1
+            number = self.reads
+            time.sleep(0.01)
+            return b"%d" % number
+
+    recorder = Recorder(Slow({"/a": b""}))
+    with ThreadPoolExecutor(4) as pool:
+        told = set(pool.map(recorder.read, ["/a"] * 8))
+    assert told == {recorder.answers.files["/a"]} == {b"1"}
 
 
 def test_a_replay_answers_what_was_not_asked_from_the_rest() -> None:

@@ -265,7 +265,11 @@ print(int(re.search(r"VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_tex
 def test_a_bomb_takes_little_memory(tmp_path: Path, compression: str, bomb: str) -> None:
     compress, zeros = COMPRESSORS[compression], bytes(1 << 20)
     entry = header(archive({"a": b"1"}), slice(124, 136), b"%011o\0" % (300 << 20))[:BLOCK]
-    begin = {"one file": entry, "text": b"00:1f.3 Audio device\n00: 86 80\n", "nothing": b"not an archive"}[bomb]
+    begin = {
+        "one file": entry,
+        "text": b"00:1f.3 Audio device\n00: 86 80 70 9d 06 04 00 00 21 80 03 04 10 00 00 00\n",
+        "nothing": b"not an archive",
+    }[bomb]
     path = tmp_path / "bomb"
     path.write_bytes(compress(begin) + compress(zeros) * 300)
     assert path.stat().st_size < 1 << 20
