@@ -15,11 +15,13 @@ from collections.abc import Sequence
 
 from probes.cpulist import LIMIT
 from probes.fact import Problem, Survey
-from probes.foreign.latencies import PS_PER_NS, Wrong, core_facts, core_number, number, round_trip_facts
+from probes.foreign.latencies import PS_PER_NS, Wrong, core_facts, core_number, number, round_trip
 
 _CELL = re.compile(r"\s*[+-]?(?:[0-9.]+(?:[eE][+-]?[0-9]+)?|nan|inf)?\s*", re.IGNORECASE | re.ASCII)
 _CELLS = 8192
 """Letters of a line that are looked at to recognise it."""
+
+Matrix = list[list[float | None]]
 
 _TABLE = re.compile(r"^Num cores: [0-9]+\r?$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -58,12 +60,12 @@ def read(text: str, name: str) -> Survey:
                 f"{name}, line {at}, column {min(width, size) + 1}", None, f"{width} columns in a matrix of {size} rows"
             )
     wrong = Wrong(name)
-    latencies: dict[tuple[int, int], float] = {}
+    latencies: Matrix = []
     for row, (at, line) in enumerate(lines):
-        for column, cell in enumerate(line.split(",")):
-            if row != column and cell.strip() and (value := _latency(cell, at, column + 1, wrong)) is not None:
-                latencies[row, column] = value
-    _check(latencies, [at for at, _ in lines], wrong)
+        cells = line.split(",")
+        cells[row] = ""
+        latencies.append([_latency(cell, at, column, wrong) for column, cell in enumerate(cells, 1)])
+    _complete(latencies, [at for at, _ in lines], wrong)
     return _survey(latencies, range(size), wrong)
 
 
@@ -73,57 +75,68 @@ def _refused(place: str, line: int | None, cause: str) -> Survey:
 
 
 def _latency(cell: str, line: int, column: int, wrong: Wrong) -> float | None:
+    if not cell or cell.isspace():
+        return None
     value = number(cell)
     if value is None:
         wrong.note(line, column, f"{cell.strip()[:40]!r} is no latency", "it is passed over; measure this pair anew")
     return value
 
 
-def _check(latencies: dict[tuple[int, int], float], lines: Sequence[int], wrong: Wrong) -> None:
-    """Note pairs that were measured in neither direction, and those of which the two directions differ."""
+def _complete(latencies: Matrix, lines: Sequence[int], wrong: Wrong) -> None:
+    """Fill in the direction that was not measured; note pairs that were measured in neither, and those whose two directions differ."""
     for row, line in enumerate(lines):
         for column in range(row):
-            there, back = latencies.get((row, column)), latencies.get((column, row))
+            there, back = latencies[row][column], latencies[column][row]
+            if back is None:
+                latencies[column][row] = there
+            if there is None:
+                latencies[row][column] = back
             if there is None and back is None:
                 wrong.note(line, column + 1, f"cores {row} and {column} have no latency", "measure this pair")
-            elif there is not None and back is not None and there != back:
+            elif there != back and there is not None and back is not None:
                 cause = f"cores {row} and {column} have {there:g} ns one way and {back:g} ns the other"
                 wrong.note(line, column + 1, cause, "each direction counts as it is")
 
 
-def _survey(latencies: dict[tuple[int, int], float], cores: range, wrong: Wrong) -> Survey:
-    both = {(column, row): value for (row, column), value in latencies.items()} | latencies
-    return Survey((*core_facts(cores), *round_trip_facts(both, PS_PER_NS)), wrong.problems())
+def _survey(latencies: Matrix, cores: Sequence[int], wrong: Wrong) -> Survey:
+    facts = [fact for core in sorted(cores) for fact in core_facts(range(core, core + 1))]
+    facts += [
+        round_trip(cores[row], cores[column], value, PS_PER_NS)
+        for row, cells in enumerate(latencies)
+        for column, value in enumerate(cells)
+        if value is not None
+    ]
+    return Survey(tuple(facts), wrong.problems())
 
 
 def _read_table(text: str, name: str) -> Survey:
     """Read the first table: a line of cores, then for each core its number and its latencies to those before it."""
-    lines = text.splitlines()
     wrong = Wrong(name)
     cores: list[int] = []
-    latencies: dict[tuple[int, int], float] = {}
-    rows = 0
-    for at, line in enumerate(lines, 1):
+    latencies: Matrix = []
+    lines: list[int] = []
+    for at, line in enumerate(text.splitlines(), 1):
         words = line.replace("±", " ±").split()
         if not cores:
             found = [core_number(word) for word in words]
-            if len(found) >= 2 and None not in found:
+            if len(found) >= 2 and None not in found and len(set(found)) == len(found):
                 cores = [core for core in found if core is not None]
             continue
-        if not words or rows == len(cores):
+        row = len(latencies)
+        if not words or row == len(cores):
             break
         means = [word for word in words[1:] if not word.startswith("±")]
-        if core_number(words[0]) != cores[rows] or len(means) != rows:
+        if core_number(words[0]) != cores[row] or len(means) != row:
             wrong.note(
-                at, None, f"{line.strip()[:40]!r} is not the row of core {cores[rows]}", "the rest is passed over"
+                at, None, f"{line.strip()[:40]!r} is not the row of core {cores[row]}", "the rest is passed over"
             )
             break
-        for column, mean in enumerate(means):
-            if (value := _latency(mean, at, column + 2, wrong)) is not None:
-                latencies[cores[rows], cores[column]] = value
-        rows += 1
+        latencies.append([_latency(mean, at, column, wrong) for column, mean in enumerate(means, 2)])
+        lines.append(at)
     if not cores:
         return _refused(name, None, "there is no table of latencies")
-    both = {(column, row): value for (row, column), value in latencies.items()} | latencies
-    facts = [fact for core in sorted(set(cores)) for fact in core_facts(range(core, core + 1))]
-    return Survey((*facts, *round_trip_facts(both, PS_PER_NS)), wrong.problems())
+    size = len(latencies)
+    latencies = [[*cells, *[None] * (size - len(cells))] for cells in latencies]
+    _complete(latencies, lines, wrong)
+    return _survey(latencies, cores, wrong)

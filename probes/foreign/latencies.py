@@ -60,10 +60,15 @@ def core_facts(cores: range) -> Iterator[Fact]:
         yield Fact("core", (core, UNKNOWN, 1))
 
 
+def round_trip(sender: int, receiver: int, latency: float, ps: float) -> Fact:
+    """Return the round trip of a one-way latency, of so many picoseconds a unit."""
+    return Fact("message_rtt", (sender, receiver, 2 * round(latency * ps), UNKNOWN, UNKNOWN, UNKNOWN))
+
+
 def round_trip_facts(latencies: Pairs, ps: float) -> Iterator[Fact]:
     """Yield round trips from one-way latencies, each of so many picoseconds a unit."""
     for (sender, receiver), value in sorted(latencies.items()):
-        yield Fact("message_rtt", (sender, receiver, 2 * round(value * ps), UNKNOWN, UNKNOWN, UNKNOWN))
+        yield round_trip(sender, receiver, value, ps)
 
 
 def one_way_facts(latencies: Pairs, ps: float) -> Iterator[Fact]:

@@ -41,6 +41,10 @@ UNITS = {
 
 ONLY_ONCE = ("package", "die", "numa", "core", "pu")
 
+OF_CACHES = ("size", "indexes")
+OF_MEMORY = ("memory", "memorysidecachesize", "indexes")
+"""Attributes; like hwloc, any level but a cache may have those of memory, and only NUMA nodes use them."""
+
 _NUMBER = re.compile(r"0x[0-9a-f]{1,8}|[0-9]{1,10}", re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9_-]+", re.IGNORECASE)
 _SIZE = re.compile(r"(0x[0-9a-f]{1,15}|[0-9]{1,18})([a-z]*)")
@@ -147,7 +151,7 @@ def _words(text: str) -> Iterator[_Word]:
     """Cut a description into what stands between spaces, brackets and parentheses."""
     place = _after_spaces(text, 0)
     if text[place : place + 1] == "(":  # attributes of the machine, of which hwloc uses none
-        _, place = _attributes(text, place, ("memory", "indexes"))
+        _, place = _attributes(text, place, OF_MEMORY)
     while (place := _after_spaces(text, place)) < len(text):
         if text[place] == "[":
             word, place = _bracket(text, place)
@@ -184,17 +188,9 @@ def _counted(text: str, start: int) -> tuple[_Word, int]:
     place = digits.end()
     attributes: Mapping[str, Value] = {}
     if text[place : place + 1] == "(":
-        type_ = read_type(name) if name else None
-        of_type = (
-            ("size",)
-            if type_ and type_.is_cache
-            else ("memory", "memorysidecachesize")
-            if type_ and type_.name == "numa"
-            else ("memory",)
-        )
-        attributes, place = _attributes(
-            text, place, (*of_type, "indexes") if name else ("size", "memory", "memorysidecachesize", "indexes")
-        )
+        type_ = read_type(name)
+        of_cache = type_ is not None and type_.is_cache
+        attributes, place = _attributes(text, place, OF_CACHES if of_cache else OF_MEMORY)
     if place < len(text) and not text[place].isspace() and text[place] != "[":
         raise DescriptionError(text, place, f"{text[place]!r} does not belong here", "put a space between levels")
     return _Word(name, start, count, attributes, bracket=False), place
@@ -209,7 +205,7 @@ def _bracket(text: str, start: int) -> tuple[_Word, int]:
     place = _after_spaces(text, start + 1 + len(name))
     attributes: Mapping[str, Value] = {}
     if text[place : place + 1] == "(":
-        attributes, place = _attributes(text, place, ("memory", "memorysidecachesize", "indexes"))
+        attributes, place = _attributes(text, place, OF_MEMORY)
         place = _after_spaces(text, place)
     if text[place : place + 1] != "]":
         raise DescriptionError(text, min(place, len(text)), "the bracket is not closed", "write ] behind the memory")

@@ -53,7 +53,7 @@ class Synthetic:
     nodes: tuple[Node, ...]
     """In the order of their numbers."""
     homes: tuple[int, ...]
-    """The number of the node that each hardware thread belongs to, by position: the first of the nearest ones."""
+    """The number of the node that each hardware thread belongs to, by position: the lowest of the nearest ones."""
     home_width: int
     """How many threads belong to a node that any belongs to."""
 
@@ -76,16 +76,14 @@ def build(name: str, description: Description) -> Synthetic:
         )
         for level in levels
     )
-    nodes = _nodes(description)
+    nodes = sorted(_nodes(description), key=lambda node: node.number)
     home_width = min(node.width for node in nodes)
     nearest: dict[int, int] = {}
     for node in nodes:
         if node.width == home_width:
             nearest.setdefault(node.first // home_width, node.number)
     homes = tuple(nearest[position // home_width] for position in range(threads))
-    return Synthetic(
-        name, parts[-1].numbers, parts, tuple(sorted(nodes, key=lambda node: node.number)), homes, home_width
-    )
+    return Synthetic(name, parts[-1].numbers, parts, tuple(nodes), homes, home_width)
 
 
 def _nodes(description: Description) -> list[Node]:

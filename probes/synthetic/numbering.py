@@ -103,7 +103,9 @@ def _named_loops(text: str, given: Value, total: int, levels: Sequence[Level]) -
 
 
 def _level_named(name: str, levels: Sequence[Level]) -> int | None:
-    """Return the first level of a type; groups may be told apart by a number, which hwloc counts from the innermost."""
+    """Return the first level of a type. Groups may be told apart by a number, which hwloc counts from the innermost; data caches and
+    unified ones are not told apart.
+    """
     type_ = read_type(name)
     if type_ is None:
         return None
@@ -113,6 +115,6 @@ def _level_named(name: str, levels: Sequence[Level]) -> int | None:
             if type_.name == "group" and type_.depth in (None, level.type.depth or groups):
                 return at
             groups -= level.type.depth is None
-        elif level.type.name == type_.name:
+        elif level.type.name.removesuffix("d") == type_.name.removesuffix("d"):
             return at
     return None

@@ -32,7 +32,7 @@ def survey(text: str, latencies: str | None = None, *, name: str | None = None, 
         told = list(machine_facts(machine))
     if latencies == "none":
         return Survey(tuple(told))
-    if latencies is not None and Path(latencies).exists():
+    if latencies and Path(latencies).exists():
         measured, problems = _measured(machine, Path(latencies), clock)
         return Survey((*told, *measured), problems)
     given = latency.parse(latencies) if latencies is not None else None

@@ -46,7 +46,7 @@ class Type(NamedTuple):
 def read_type(text: str) -> Type | None:
     """Read the name of a type, in lower case; None if it is none."""
     if found := _CACHE.fullmatch(text):
-        level, kind = int(found[1]), found[2] or ("d" if found[1] == "1" else "u")
+        level, kind = int(found[1]), found[2]
         if kind == "i" and level > _INSTRUCTION_LEVELS:
             return None
         return Type(f"l{level}{kind}".removesuffix("u"))
