@@ -117,12 +117,10 @@ def one_core_only() -> Iterator[tuple[Path, int]]:
 
 IN_CPUSET = """
 import json, os, sys
-from importlib import import_module
 from pathlib import Path
+from importlib import import_module
 from probes.machine import SUBJECTS, live, survey
-for modules in SUBJECTS.values():  # nobody may have no access to them
-    for module in modules:
-        import_module(module)
+[import_module(name) for names in SUBJECTS.values() for name in names]  # which nobody may not be allowed to read
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
 if sys.argv[2] == "nobody":
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -169,9 +167,7 @@ AS_NOBODY = """
 import json, os
 from importlib import import_module
 from probes.machine import SUBJECTS, live, survey
-for modules in SUBJECTS.values():  # nobody may have no access to them
-    for module in modules:
-        import_module(module)
+[import_module(name) for names in SUBJECTS.values() for name in names]  # which nobody may not be allowed to read
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 found = survey(live())
 problems = [[problem.place, problem.remedy] for problem in found.problems]
