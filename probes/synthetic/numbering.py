@@ -103,8 +103,9 @@ def _named_loops(text: str, given: Value, total: int, levels: Sequence[Level]) -
 
 
 def _level_named(name: str, levels: Sequence[Level]) -> int | None:
-    """Return the first level of a type. Groups may be told apart by a number, which hwloc counts from the innermost; data caches and
-    unified ones are not told apart.
+    """Return the first level of a type.
+
+    Groups may be told apart by a number, which hwloc counts from the innermost; data caches and unified ones are not told apart.
     """
     type_ = read_type(name)
     if type_ is None:
