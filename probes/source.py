@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ from probes.cpuid.registers import Registers
 
 READ_LIMIT = 16 * 1024 * 1024
 """No file that a probe reads is larger; one that is, is not what its name says."""
+
+PU = re.compile(r"pu([0-9]{1,6})")
+"""Names of the files of hwloc-gather-cpuid, with the core's number."""
 
 LINK_LIMIT = 40
 """Links followed in one path before it counts as a loop, as Linux has it (path_resolution(7))."""
@@ -73,18 +77,20 @@ class Source(Protocol):
 
 
 class Tree:
-    """A recorded machine in a directory."""
+    """A recorded machine in a directory. Its CPUID may lie in a directory beside, instead of in `cpuid/`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, name: str = "", cpuid: Path | None = None) -> None:
         self._root = os.path.abspath(root).rstrip("/")  # noqa: PTH100 - Path.resolve would follow links outside the tree
+        self._name = name or Path(self._root).name or "local"
+        self._cpuid = (self, "/cpuid/") if cpuid is None else (Tree(cpuid), "/")
         if not root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
         self._dumps: dict[int, CpuidDump] | None = None
 
     @property
     def name(self) -> str:
-        """The directory's name."""
-        return Path(self._root).name or "local"
+        """The directory's name, unless it was given another."""
+        return self._name
 
     def read(self, path: str) -> bytes:
         """Return the content of a regular file of the tree."""
@@ -132,9 +138,10 @@ class Tree:
     def _load_dumps(self) -> dict[int, CpuidDump]:
         if self._dumps is None:
             self._dumps = {}
-            for name in self.list("/cpuid") if self.exists("/cpuid") else ():
-                if name.startswith("pu") and name[2:].isdecimal():
-                    self._dumps[int(name[2:])] = parse_pu(self._text(f"/cpuid/{name}"))
+            tree, folder = self._cpuid
+            for name in tree.list(folder) if tree.exists(folder) else ():
+                if found := PU.fullmatch(name):
+                    self._dumps[int(found[1])] = parse_pu(tree._text(folder + name))
         return self._dumps
 
     def _text(self, path: str) -> str:
@@ -289,6 +296,9 @@ def _directories(paths: Iterable[str]) -> dict[str, set[str]]:
     for path in paths:
         parent, _, last = path.rpartition("/")
         while last:
-            names.setdefault(parent, set()).add(last)
+            inside = names.setdefault(parent, set())
+            if last in inside:  # and so are all above
+                break
+            inside.add(last)
             parent, _, last = parent.rpartition("/")
     return names

@@ -22,6 +22,9 @@ REFILL_BATCH = 5000
 WRITE_SECONDS = 120.0
 """What an engine may take for one message of facts."""
 
+RESTLESS = frozenset({"os_interrupt_count"})
+"""Facts that differ whenever one looks. That they do is no change of the machine: they are written with the next one that is."""
+
 
 class Answers(NamedTuple):
     """Solutions of a goal: the values of its variables by name, in JSON form."""
@@ -152,7 +155,7 @@ class Knowledge:
             fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand
         ]
         retracts = [fact for row, fact in probed.items() if row in known and row not in wanted]
-        if not asserts and not retracts:
+        if all(fact["name"] in RESTLESS for fact in (*asserts, *retracts)):
             return self.revision
         return await self.update(asserts, retracts, origin="probe")
 

@@ -3,8 +3,8 @@
 AML is a machine's own program and may do anything that the interpreter lets it: so it runs apart, with bounds on time, memory and
 output. It touches no hardware: every register that it reads is zero.
 
-Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own,
-which `-b` passes over, and from which there is no way back to where it was otherwise: such machines have to wait.
+Commands come on standard input rather than by `-b`, which waits a second before it begins. But AML may stop at breakpoints of its own.
+There `-b` gives up the method and goes on with the next, and otherwise nothing does: such machines have to wait.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MEMORY = 1 << 30
 OUTPUT = 64 << 20
 
 BREAKPOINT = "**break** Executed AML BreakPoint"
+"""In what is printed of AML that stopped."""
 
 LISTS = ("execute \\_PIC 1", "resources")
 """Interrupts as they are where I/O APICs are in use (ACPI 6.5, 5.8.1), then what every device has and how it is wired."""
@@ -55,6 +56,7 @@ def evaluate(dsdt: bytes, ssdts: Sequence[bytes]) -> str:
         if BREAKPOINT in text:
             text = _run(command, folder, "\n".join((*VALUES, "quit", "")))
             text += "\n- resources\n" + _run([program, "-b", ";".join(LISTS), *command[1:]], folder, "")
+            text += f"\n{BREAKPOINT}\n"
     if "- resources" not in text:
         last = [line.strip() for line in text.splitlines() if line.strip()][-1:]
         cause = f"{PROGRAM} could not load the DSDT: {last[0][:120] if last else 'it said nothing'}"
@@ -75,9 +77,9 @@ def _run(command: Sequence[str], folder: str, typed: str) -> str:
         ) as process,
     ):
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-            resource.prlimit(process.pid, resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            _limit(process.pid, resource.RLIMIT_AS, MEMORY)
+            _limit(process.pid, resource.RLIMIT_FSIZE, OUTPUT)
+            _limit(process.pid, resource.RLIMIT_CPU, SECONDS)
         try:
             process.communicate(typed.encode(), timeout=SECONDS)
         except subprocess.TimeoutExpired:
@@ -87,4 +89,11 @@ def _run(command: Sequence[str], folder: str, typed: str) -> str:
                 f"{PROGRAM} did not end within {SECONDS} s", "the AML of this machine does not end"
             ) from None
         output.seek(0)
-        return output.read(OUTPUT).decode("latin-1")
+        return output.read().decode("latin-1")
+
+
+def _limit(process: int, what: int, value: int) -> None:
+    """Bound a process, unless it already is bounded closer: a limit may be lowered by anybody, and raised by root."""
+    _, highest = resource.prlimit(process, what)
+    if highest == resource.RLIM_INFINITY or highest > value:
+        resource.prlimit(process, what, (value, value))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from probes.acpi.acpiexec import NotEvaluated, evaluate
+from probes.acpi.acpiexec import BREAKPOINT, NotEvaluated, evaluate
 from probes.acpi.dump import TABLES
 from probes.acpi.namespace import Device, Item, chain, normal, parent, read
 from probes.cores import UNKNOWN
@@ -37,10 +37,28 @@ def probe(source: Source) -> Survey:
     if dsdt is None:
         return Survey()
     try:
-        devices = read(evaluate(dsdt, ssdts))
+        text = evaluate(dsdt, ssdts)
     except NotEvaluated as error:
         return Survey(problems=(Problem("AML", error.cause, error.remedy),))
-    return Survey(tuple(_facts(source, devices)))
+    stopped = Problem(
+        "AML",
+        "methods stop at breakpoints of their own",
+        "what these would tell is missing; newer firmware may be without",
+    )
+    devices = read(text)
+    bridges = {path: _bridge_address(device) for path, device in sorted(devices.items()) if _is_host_bridge(device)}
+    firsts = {address: path for path, address in reversed(bridges.items())}
+    doubled = (
+        Problem(
+            path,
+            f"leads to the bus that {firsts[address]} leads to",
+            "the first counts; firmware may ask registers for the other",
+        )
+        for path, address in bridges.items()
+        if firsts[address] != path
+    )
+    facts = _facts(source, devices, {path: address for path, address in bridges.items() if firsts[address] == path})
+    return Survey(tuple(facts), (*([stopped] if BREAKPOINT in text else ()), *doubled))
 
 
 def _blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
@@ -64,8 +82,7 @@ def _blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
     return dsdt, [content for _, _, content in sorted(ssdts)]
 
 
-def _facts(source: Source, devices: Mapping[str, Device]) -> Iterator[Fact]:
-    bridges = {path: _bridge_address(device) for path, device in devices.items() if _is_host_bridge(device)}
+def _facts(source: Source, devices: Mapping[str, Device], bridges: Mapping[str, tuple[int, int]]) -> Iterator[Fact]:
     for path, address in sorted(bridges.items()):
         yield from _bridge_facts(devices[path], address)
     seen: set[tuple[Term, str]] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from struct import unpack_from
 
-from probes.acpi.table import Entries, Entry, Table, Versions, distinct, enabled_names, versions, walk
+from probes.acpi.table import FEW, Entries, Entry, Table, Versions, distinct, enabled_names, versions, walk
 from probes.fact import Fact, Problem, Survey, Term, addr, merge
 from probes.layout import layout
 
@@ -69,7 +69,7 @@ KEY_LENGTH = {
 
 def decode(table: Table) -> Entries:
     """Read the structures, without the lists at the end of some."""
-    return walk(table, START, STRUCTURES, head=RECORD)
+    return walk(table, START, STRUCTURES, head=RECORD, limit=FEW)
 
 
 def survey(table: Table) -> Survey:

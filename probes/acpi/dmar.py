@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from probes.acpi.table import (
+    FEW,
     LIMIT,
     Entries,
     Entry,
@@ -81,7 +82,7 @@ def decode(table: Table) -> Entries:
     head, problems = read_head(table, HEAD)
     if head is None:
         return Entries((), problems)
-    found = walk(table, START, STRUCTURES, head=REMAPPING)
+    found = walk(table, START, STRUCTURES, head=REMAPPING, limit=FEW)
     left = LIMIT
     entries = [head]
     more = list(found.problems)

@@ -21,9 +21,10 @@ from probes.source import Files
 
 TABLES = "/sys/firmware/acpi/tables"
 
-HEADER = re.compile(r"^\s*(RSD PTR|[A-Z0-9_!]{4})\s*@\s*(?:0x)?([0-9A-Fa-f]+)\s*$")
+HEADER = re.compile(r"^[ \t]*(RSD PTR|[A-Z0-9_!]{4})[ \t]*@[ \t]*(?:0x)?([0-9A-Fa-f]+)[ \t]*$")
 
-LINE = re.compile(r"^\s*([0-9A-Fa-f]{4,8}):\s((?:\s*[0-9A-Fa-f]{2}(?=\s|$)){1,16})")
+LINE = re.compile(r"^[ \t]*([0-9A-Fa-f]{4,8}):[ \t]+([0-9A-Fa-f]{2}(?: [0-9A-Fa-f]{2}){0,15})(?=[ \t]{2}|[ \t]*$)")
+"""The text behind the bytes is at least two blanks away, and may look like bytes."""
 
 SIGNATURE = re.compile(rb"[A-Z0-9_!]{4}")
 
@@ -31,6 +32,9 @@ RSDP = b"RSD PTR "
 
 SMALLEST = 8
 """Bytes of a table that say what it is and how long."""
+
+HEAD = 24
+"""Bytes that say so of any of them, the root pointer included (ACPI 6.5, 5.2.5.3)."""
 
 LARGEST = 16 * 1024 * 1024
 
@@ -83,26 +87,31 @@ def from_tables(files: Mapping[str, bytes], name: str, *, named: bool = True) ->
         called = path.replace("/", "_") if named else _signature(table)
         key = path if named else called
         counted[key] += 1
-        placed[f"{TABLES}/{called}{counted[key] if several[key] > 1 else ''}"] = table
+        file = f"{TABLES}/{called}{counted[key] if several[key] > 1 else ''}"
+        while file in placed:  # a file of that name, beside one that holds several tables
+            file += "x"
+        placed[file] = table
     return Recording(Files(placed, name=name))
 
 
 def _split(content: bytes) -> Iterator[bytes]:
     """Yield tables that follow each other. What follows the last and is none stays with it, for the probe to complain of."""
-    while content:
-        length = _length(content)
-        if SMALLEST <= length < len(content) and is_table(content[length:]):
-            yield content[:length]
-            content = content[length:]
+    start = 0
+    while start < len(content):
+        length = _length(content[start : start + HEAD])
+        end = start + length
+        if SMALLEST <= length < len(content) - start and is_table(content[end : end + HEAD]):
+            yield content[start:end]
+            start = end
         else:
-            yield content
+            yield content[start:]
             return
 
 
-def _length(content: bytes) -> int:
-    if content.startswith(RSDP):
-        return int.from_bytes(content[20:24], "little") if content[15:16] >= b"\x02" else 20
-    return int.from_bytes(content[4:8], "little")
+def _length(head: bytes) -> int:
+    if head.startswith(RSDP):
+        return int.from_bytes(head[20:24], "little") if head[15:16] >= b"\x02" else 20
+    return int.from_bytes(head[4:8], "little")
 
 
 def _signature(table: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from probes.acpi.interrupts import trigger_of
-from probes.acpi.table import Entries, Entry, Table, Versions, distinct, read, read_head, versions, walk
+from probes.acpi.table import FEW, Entries, Entry, Table, Versions, distinct, read, read_head, versions, walk
 from probes.fact import Fact, Problem, Survey, Term, merge
 from probes.layout import layout
 
@@ -70,7 +70,7 @@ def decode(table: Table) -> Entries:
         return Entries((head,), ())
     if start < END_OF_REVISION_2:
         return Entries((head,), (table.problem(92, f"platform timers begin at {start:#x}, inside the table's head"),))
-    found = walk(table, start, STRUCTURES, head=PLATFORM_TIMER)
+    found = walk(table, start, STRUCTURES, head=PLATFORM_TIMER, limit=FEW)
     more = list(found.problems)
     if len(found.entries) != count:
         cause = f"{len(found.entries)} platform timers, where {count} are stated"

@@ -60,8 +60,8 @@ LAST_LEVEL_MEMORY = 1
 
 NOT_PROVIDED, UNREACHABLE = 0, 0xFFFF
 
-LIMIT = 1 << 18
-"""Matrix entries read of one table: six matrices of 209 domains each."""
+LIMIT = 1 << 17
+"""Matrix entries read of one table: six matrices of 147 domains each."""
 
 ASSOCIATIVITY = {0: "none", 1: "direct_mapped", 2: "complex"}
 WRITE_POLICY = {0: "none", 1: "write_back", 2: "write_through"}

@@ -129,13 +129,17 @@ def _resources(table: Table, entry: Entry, kinds: Mapping[int, int], problems: l
     held = min(count, (entry.offset + entry.length - begin) // 4)
     if held < count:
         problems.append(table.problem(entry.offset, f"holds {held} private resources, where it states {count}"))
+    strays = []
     for resource in dict.fromkeys(unpack_from(f"<{held}I", table.data, begin)):
         if kinds.get(resource) == CACHE:
             yield Fact("processor_node_cache", (entry.offset, resource))
         elif kinds.get(resource) == ID:
             yield Fact("processor_node_id", (entry.offset, resource))
         else:
-            problems.append(table.problem(entry.offset, f"private resource {resource:#x} is no cache and no id"))
+            strays.append(resource)
+    if strays:
+        cause = f"{len(strays)} private resources are no cache and no id, the first {strays[0]:#x}"
+        problems.append(table.problem(entry.offset, cause))
 
 
 def _cache(entry: Entry, nexts: Mapping[int, Term]) -> Iterator[Fact]:

@@ -104,9 +104,14 @@ def _static(tables: list[Table]) -> Iterator[Survey]:
 
 
 def _order(name: str) -> tuple[object, ...]:
-    """Sort SSDT10 behind SSDT9, and ssdt10.dat behind ssdt9.dat: which table is the first must not hang on luck."""
-    parts = (part for part in re.split(r"([0-9]+)", name.lower()) if part)
-    return (tuple((len(part), part) if part[0] in "0123456789" else (0, part) for part in parts), name)
+    """Sort SSDT10 behind SSDT9, and ssdt.dat before ssdt1.dat: which table is the first must not hang on luck."""
+    stem, _, rest = name.lower().partition(".")
+    return (_natural(stem), _natural(rest), name)
+
+
+def _natural(text: str) -> tuple[tuple[int, str], ...]:
+    parts = (part for part in re.split(r"([0-9]+)", text) if part)
+    return tuple((len(part), part) if part[0] in "0123456789" else (0, part) for part in parts)
 
 
 def _table_facts(tables: list[Table]) -> tuple[Fact, ...]:

@@ -26,9 +26,12 @@ FACS = layout("Firmware ACPI Control Structure", "5.2.10", "- 4x, length I, - 24
 STRUCTURE = layout("structure", "5.2.12 and 5.2.16", "type B, length B")
 """How the structures of most tables begin."""
 
-LIMIT = 1 << 16
+LIMIT = 1 << 15
 """Structures read of one table. The largest machines have some thousands; a table of more is damaged, and 16 MiB of
 two-byte structures would fill the memory with complaints."""
+
+FEW = 1 << 11
+"""The same, of tables whose structures hold lists: no machine has as many host bridges, remapping units or timer blocks."""
 
 SHOWN = 32
 """Problems told of one table; the others are counted."""
@@ -152,15 +155,17 @@ def walk(
     of_what = "the table" if end is None else "what it is part of"
     problems = list(starts_before_end(table, start))
     offset = start
+    passed = 0
     while offset < stop:
         begin = head.read(table.data, offset) if offset + head.size <= stop else None
         if begin is None:
             problems.append(table.problem(offset, "a structure is cut off before its length"))
             break
-        if len(entries) >= limit:
-            cause = f"more than {LIMIT} structures; the {stop - offset} bytes from here are not read"
+        if passed >= limit:
+            cause = f"more than {limit} structures; the {stop - offset} bytes from here are not read"
             problems.append(table.problem(offset, cause))
             break
+        passed += 1
         kind, length = begin["type"], begin["length"]
         shapes = layouts.get(kind, ())
         name = shapes[0].name if shapes else f"structure of type {kind}"

@@ -38,6 +38,7 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
     """Yield what is said of devices."""
     addresses: dict[int, Compound] = {}
     seen: set[Compound] = set()
+    near: dict[int, tuple[int, ...]] = {}
     bridges = 0
     nodes = _nodes_by_cores(document)
     unread = 0
@@ -57,8 +58,10 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
             if match is None or bridges > HOST_BRIDGE_LIMIT:
                 unread += 1
                 continue
-            cores = () if _place(element) is document.root else tuple(numbers(_place(element).cores))
-            yield Fact("host_bridge", (*(int(part, 16) for part in match.groups()), cores))
+            place = _place(element)
+            if id(place) not in near:
+                near[id(place)] = () if place is document.root else tuple(numbers(place.cores))
+            yield Fact("host_bridge", (*(int(part, 16) for part in match.groups()), near[id(place)]))
     if unread:
         cause = f"{unread} bridges or functions have no address, or one that another has"
         yield Problem(name, cause, f"they are left out; {REMEDY}")

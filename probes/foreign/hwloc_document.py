@@ -25,8 +25,10 @@ LIMIT = 8192
 DEPTH_LIMIT = 64
 """Elements inside each other; bridges and packages together come to under 40 in real machines."""
 
-TEXT_LIMIT = 4 * 1024 * 1024
-"""Characters of one matrix: 1,024 nodes have a million distances of four characters."""
+TEXT_LIMIT = 2 * 1024 * 1024
+"""Characters of all matrices: 512 nodes have 262,144 distances of up to seven characters with the space."""
+
+_WORDS = LIMIT // 32
 
 REMEDY = "write the file again with `lstopo FILE.xml`"
 
@@ -156,10 +158,12 @@ def parse(text: str, name: str) -> Document | Problem:
 
 def bits(text: str) -> int:
     """Return a set as hwloc writes it: words of 32 bits with commas between, the highest first; empty words are 0, `0xf...f` is all."""
-    words = text.replace(" ", "").split(",")
-    endless = words[0] == "0xf...f"
-    words = [word.removeprefix("0x").removeprefix("0X") for word in words[1 if endless else 0 :]]
-    words = words[-((LIMIT + 31) // 32) :]
+    endless = text.startswith("0xf...f")
+    words = text.removeprefix("0xf...f").rsplit(",", _WORDS)[-_WORDS:]
+    words = [
+        word.strip().removeprefix("0x").removeprefix("0X")
+        for word in (words[1:] if endless and len(words) < _WORDS else words)
+    ]
     value = 0
     if any(len(word) > 8 or not all(digit in "0123456789abcdefABCDEF" for digit in word) for word in words):
         raise ValueError(f"{text[:40]!r} is no set of numbers")

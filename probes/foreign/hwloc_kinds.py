@@ -11,7 +11,7 @@ from probes.foreign.hwloc_document import REMEDY, Document, bits, numbers
 CORE_TYPES = {"IntelCore": "performance", "IntelAtom": "efficiency", "IntelLowPower": "efficiency"}
 """What hwloc calls the cores of hybrid processors that say what they are."""
 
-INFO_LIMIT = 32
+INFO_LIMIT = 16
 """Annotations of a kind that are read; each becomes a fact of every core."""
 
 _FREQUENCIES = {"FrequencyMaxMHz": "maximum", "FrequencyBaseMHz": "base"}
@@ -28,19 +28,17 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
                 yield Problem(f"{name}, cpukind", str(error), f"this kind is left out; {REMEDY}")
                 continue
             rank = element.number("forced_efficiency")
-            kinds.append((numbers(held), rank, dict(islice(element.infos(), INFO_LIMIT))))
+            kinds.append((held, rank, dict(islice(element.infos(), INFO_LIMIT))))
     ranks = {rank for _, rank, _ in kinds}
     ranked = len(kinds) > 1 and None not in ranks and len(ranks) == len(kinds)
-    seen: set[int] = set()
-    for cores, rank, infos in kinds:
+    seen = 0
+    for held, rank, infos in kinds:
         core_type = infos.pop("CoreType", None)
         kind = CORE_TYPES.get(core_type or "")
         if kind is None and ranked and rank is not None:
             kind = "performance" if rank == max(filter(None, ranks), default=0) else "efficiency"
-        for core in cores:
-            if core in seen:
-                continue
-            seen.add(core)
+        alone, seen = held & ~seen, seen | held
+        for core in numbers(alone):
             if kind:
                 yield Fact("cpu_kind", (core, kind))
             if core_type:

@@ -2,22 +2,27 @@
 
 Several nodes may be near to the same cores: high-bandwidth, persistent or CXL memory beside the DRAM. hwloc does not say which of them the
 cores belong to, but Linux gives processors to the node with the lowest number first, and hwloc hangs every node where its memory is local:
-so of the nodes that are near to a core, the one with the fewest cores is its own, and of those with equally many the lowest. Other nodes
-get `numa_local`, unless they are near to the whole machine.
+so of the nodes that are near to a core, the one with the fewest cores is its own, and of those with equally many the lowest. The others
+get `numa_local`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from probes.cores import UNKNOWN
 from probes.fact import Fact, Problem
-from probes.foreign.hwloc_document import LIMIT, REMEDY, Document, Element, bits, numbers
+from probes.foreign.hwloc_document import REMEDY, Document, Element, bits, numbers
 
 NODE_LIMIT = 1024
 """The most nodes that Linux can be built for (CONFIG_NODES_SHIFT is at most 10)."""
+
+MATRIX_LIMIT = 512
+"""Nodes of a matrix that is read."""
+
+ROW_LIMIT = 100_000
+"""Rows of `numa_local`, and of values of memory attributes, that are read; real machines have a few thousand."""
 
 ATTRIBUTES = {
     "Latency": ("node_latency", "access"),
@@ -47,18 +52,24 @@ def read(document: Document, name: str) -> Iterator[Fact | Problem]:
         cause = f"{ignored} NUMA nodes have no number below {NODE_LIMIT} of their own"
         yield Problem(name, cause, f"they are left out; {REMEDY}")
     own = own_cores({node.number: node.near for node in nodes})
+    rows = 0
     for node in nodes:
         size = node.element.number("local_memory")
         if size:
             yield Fact("numa_node", (node.number, size))
         for core in numbers(own[node.number]):
             yield Fact("numa_core", (node.number, core))
-        if node.near != document.root.cores:
-            for core in numbers(node.near & ~own[node.number]):
+        beside = node.near & ~own[node.number]
+        rows += beside.bit_count()
+        if rows <= ROW_LIMIT:
+            for core in numbers(beside):
                 yield Fact("numa_local", (node.number, core))
         if kind := node.element.attributes.get("subtype"):
             yield Fact("numa_kind", (node.number, kind))
         yield from _side_caches(node)
+    if rows > ROW_LIMIT:
+        cause = f"nodes are near to more than {ROW_LIMIT} cores of others, together"
+        yield Problem(name, cause, "the rest of them are left out; no machine is known to be so")
     yield from _pages(nodes)
     yield from _distances(document, name, [node.number for node in nodes])
     yield from _attributes(document, name, nodes, own)
@@ -90,16 +101,19 @@ def _nodes(document: Document) -> tuple[list[_Node], int]:
 
 
 def _near(document: Document, element: Element) -> int:
-    """Return the cores that a node is near to: those inside it (version 1), else those of what it is attached to."""
+    """Return the cores that a node is near to: those inside it (version 1), or its set, which is empty where nobody knows.
+
+    A node without either is near to what it hangs on.
+    """
     if element.cores:
         return element.cores
-    if document.version < 2:
+    if "cpuset" in element.attributes:
         try:
-            return bits(element.attributes.get("cpuset", "")) & document.root.cores
+            return bits(element.attributes["cpuset"]) & document.root.cores
         except ValueError:
             return 0
-    above = element.parent
-    while above is not None and above.type == "MemCache":
+    above: Element | None = element
+    while above is not None and not above.cores and above.tag == "object":
         above = above.parent
     return above.cores if above is not None else 0
 
@@ -170,7 +184,7 @@ def _distances(document: Document, name: str, nodes: list[int]) -> Iterator[Fact
 
 def _row(element: Element, tag: str) -> list[int] | None:
     words = [word for child in element.children if child.tag == tag for word in "".join(child.text).split()]
-    if not words or len(words) > NODE_LIMIT**2 or not all(word.isdecimal() and len(word) < 20 for word in words):
+    if not words or len(words) > MATRIX_LIMIT**2 or not all(word.isdecimal() and len(word) < 20 for word in words):
         return None
     return [int(word) for word in words]
 
@@ -181,9 +195,7 @@ def _old_distances(document: Document, name: str) -> Iterator[Fact | Problem]:
         for matrix in element.children:
             if matrix.tag != "distances":
                 continue
-            nodes = [
-                number for number in _nodes_below(element, matrix.number("relative_depth") or 0) if number is not None
-            ]
+            nodes = [*_nodes_below(element)]
             try:
                 base = float(matrix.attributes.get("latency_base", "1"))
                 values = [round(float(cell.attributes.get("value", "")) * base) for cell in matrix.children]
@@ -197,23 +209,26 @@ def _old_distances(document: Document, name: str) -> Iterator[Fact | Problem]:
             return
 
 
-def _nodes_below(element: Element, depth: int) -> Iterator[int | None]:
-    level = [element]
-    for _ in range(min(depth, 64)):
-        level = [child for parent in level for child in parent.objects()]
-    for node in level:
-        if node.type == "NUMANode" and (number := node.number("os_index")) is not None and number < NODE_LIMIT:
+def _nodes_below(element: Element) -> Iterator[int]:
+    """Yield the nodes inside an object, in the order of the file.
+
+    The matrix says how many levels down its objects are, but levels are not elements: a part may be missing from some branches.
+    """
+    todo = [element]
+    while todo:
+        inner = todo.pop()
+        number = inner.number("os_index")
+        if inner.type == "NUMANode" and number is not None and number < NODE_LIMIT:
             yield number
+        todo += reversed([*inner.objects()])
 
 
 def _attributes(document: Document, name: str, nodes: list[_Node], own: dict[int, int]) -> Iterator[Fact | Problem]:
     targets = {
         node.element.attributes.get("gp_index") or node.element.attributes.get("id"): node.number for node in nodes
     }
-    initiators: dict[int, list[int]] = defaultdict(list)
-    for node, cores in own.items():
-        if cores:
-            initiators[cores].append(node)
+    owner = {core: node for node, cores in own.items() for core in numbers(cores)}
+    rows = 0
     objects: dict[str, int] | None = None
     seen = set()
     for element in document.top:
@@ -230,8 +245,13 @@ def _attributes(document: Document, name: str, nodes: list[_Node], own: dict[int
             if objects is None:
                 objects = {key: each.cores for each in document.objects if (key := each.attributes.get("gp_index"))}
             value = row.number("value")
-            sources = _initiators(row, own, objects)
-            if target is None or value is None or not sources or value >= 1 << 53:
+            sources, whole = _initiators(row, own, owner, objects)
+            rows += 1 + len(sources)
+            if rows > ROW_LIMIT:
+                cause = f"memory attributes have more than {ROW_LIMIT} values"
+                yield Problem(name, cause, "the rest of them are left out; no machine is known to have as many")
+                return
+            if target is None or value is None or not whole or value >= 1 << 53:
                 lost += 1
                 continue
             for source in sources:
@@ -243,15 +263,20 @@ def _attributes(document: Document, name: str, nodes: list[_Node], own: dict[int
             yield Problem(f"{name}, attribute {label!r}", cause, "they are left out; facts hold values between nodes")
 
 
-def _initiators(row: Element, own: dict[int, int], objects: dict[str, int]) -> list[int]:
-    """Return the nodes whose cores, together, are the initiator."""
+def _initiators(
+    row: Element, own: dict[int, int], owner: dict[int, int], objects: dict[str, int]
+) -> tuple[list[int], bool]:
+    """Return the nodes that have cores of the initiator, as far as looked for, and whether the initiator is just their cores."""
     text = row.attributes.get("initiator_cpuset")
     try:
-        cores = bits(text) if text else objects.get(row.attributes.get("initiator_obj_gp_index", ""), 0)
+        left = cores = bits(text) if text else objects.get(row.attributes.get("initiator_obj_gp_index", ""), 0)
     except ValueError:
-        return []
-    found = [node for node, belongs in own.items() if belongs and belongs & cores == belongs]
-    covered = 0
-    for node in found:
-        covered |= own[node]
-    return found if covered == cores and cores < 1 << LIMIT else []
+        return [], False
+    found: list[int] = []
+    while left:
+        node = owner.get((left & -left).bit_length() - 1)
+        if node is None or own[node] & ~cores:
+            return found, False
+        found.append(node)
+        left &= ~own[node]
+    return sorted(found), bool(found)

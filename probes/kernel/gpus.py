@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from probes.cores import UNKNOWN
@@ -30,8 +30,9 @@ def probe(source: Source) -> Survey:
     """Read graphics processors."""
     reading = Reading(source)
     facts = list(_nvml(reading))
-    known = {fact.args[1] for fact in facts if fact.name == "gpu"}
-    facts += _drm(reading, known, sum(fact.name == "gpu" for fact in facts))
+    known = {fact.args[1]: fact.args[0] for fact in facts if fact.name == "gpu"}
+    following = 1 + max((index for index in known.values() if isinstance(index, int)), default=-1)
+    facts += _drm(reading, known.keys(), following)
     return Survey(tuple(facts), reading.problems())
 
 
@@ -65,7 +66,7 @@ def _nvml(reading: Reading) -> Iterator[Fact]:
         reading.problem(NVML, f"cannot be read: {type(error).__name__} {error}", "record the machine anew")
 
 
-def _drm(reading: Reading, known: set[Term], first: int) -> Iterator[Fact]:
+def _drm(reading: Reading, known: Collection[Term], first: int) -> Iterator[Fact]:
     found: list[tuple[int, Compound, str]] = []
     for name in reading.list(DRM) if reading.exists(DRM) else ():
         card = CARD.fullmatch(name)

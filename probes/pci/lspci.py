@@ -20,22 +20,25 @@ from probes.pci.sysfs import DEVICES, IO, MEMORY, MEMORY_64, PREFETCH, ROM, SLOT
 from probes.recorded import Recording
 from probes.source import Files
 
-SLOT = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|$)")
-ROW = re.compile(r"([0-9a-fA-F]{2,3}): ?((?:[0-9a-fA-F]{2}(?:\s+|$)){1,16})$")
-ROW_LIKE = re.compile(r"[0-9a-fA-F]{2,3}:(?:\s|$)")
+SLOT = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7])(?=\s|$)", re.ASCII)
+ROW = re.compile(r"([0-9a-fA-F]{2,3}): ?((?:[0-9a-fA-F]{2}(?:\s+|$)){1,16})$", re.ASCII)
+ROW_LIKE = re.compile(r"[0-9a-fA-F]{2,3}:(?:\s|$)", re.ASCII)
 
-RECOGNISED_SLOT = re.compile(rf"^{SLOT.pattern}", re.MULTILINE)
-RECOGNISED_ROW = re.compile(r"^00: [0-9a-fA-F]{2}(?: [0-9a-fA-F]{2}){15}\s*$", re.MULTILINE)
+RECOGNISED_SLOT = re.compile(rf"^{SLOT.pattern}", re.MULTILINE | re.ASCII)
+RECOGNISED_ROW = re.compile(r"^00: [0-9a-fA-F]{2}(?: [0-9a-fA-F]{2}){15}\s*$", re.MULTILINE | re.ASCII)
 
 IDENTITY = re.compile(r"(?:\[|: )([0-9a-f]{4}):([0-9a-f]{4})\]?(?: \(|$)")
 """Vendor and device at the end of a function's line: in brackets from `-nn`, after the class from `-n`."""
 
 REGION = re.compile(
     r"\tRegion ([0-5]): (?:I/O ports at ([0-9a-f]+)|Memory at ([0-9a-f]+) \((64-bit|[^,]*), (non-)?prefetchable\))"
-    r"(?=.*?\[size=(\d+)([KMGT]?)\])"
+    r"(?=.*?\[size=(\d+)([KMGT]?)\])",
+    re.ASCII,
 )
-EXPANSION_ROM = re.compile(r"\tExpansion ROM at ([0-9a-f]+)(?=.*?\[size=(\d+)([KMGT]?)\])")
-KERNEL = re.compile(r"\t(NUMA node|IOMMU group|Physical Slot|Kernel driver in use): ?([^/\s]+)\s*$")
+EXPANSION_ROM = re.compile(r"\tExpansion ROM at ([0-9a-f]+)(?=.*?\[size=(\d+)([KMGT]?)\])", re.ASCII)
+KERNEL = re.compile(
+    r"\t(NUMA node|IOMMU group|Physical Slot|Kernel driver in use): ?([^/\s](?:[^/]*[^/\s])?)\s*$", re.ASCII
+)
 
 UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 LINES_OF_RESOURCE = 7
@@ -62,16 +65,16 @@ def recognises(text: str) -> bool:
 def read(text: str, name: str) -> Recording:
     """Return the dump as a source. `name` is what to call it in problems."""
     functions: dict[str, _Function] = {}
-    problems: list[Problem] = []
+    wrong: dict[str, list[str]] = {}
     current: _Function | None = None
     broken = ""
     for number, line in enumerate(text.split("\n"), 1):
         place = f"{name}, line {number}"
         if start := SLOT.match(line):
-            slot = f"{start[1] or '0000'}:{start[2]}".lower()
+            slot = f"{int(start[1] or '0', 16):04x}:{start[2].lower()}"
             current, broken = _Function(slot), ""
             if slot in functions:
-                problems.append(Problem(place, f"{slot} is there twice; the first counts", LOOK_AT_TEXT))
+                wrong.setdefault("a function that is there already; the first counts", []).append(f"{place}, {slot}")
             else:
                 functions[slot] = current
             if told := IDENTITY.search(line.rstrip()):
@@ -79,7 +82,7 @@ def read(text: str, name: str) -> Recording:
         elif ROW_LIKE.match(line):
             cause = "bytes before the first function" if current is None else _row(current, line)
             if cause and cause != broken:  # what follows a line that is missing does not fit either, and is told once
-                problems.append(Problem(place, cause, LOOK_AT_TEXT))
+                wrong.setdefault(cause, []).append(f"{place}, {current.name}" if current else place)
                 broken = cause
         elif current is not None and line.startswith("\t"):
             _annotation(current, line)
@@ -88,6 +91,10 @@ def read(text: str, name: str) -> Recording:
     for function in functions.values():
         files |= dict(_files(function))
         links |= dict(_links(function))
+    problems = [
+        Problem(first + (f" and {len(others)} more" if others else ""), cause, LOOK_AT_TEXT)
+        for cause, (first, *others) in wrong.items()
+    ]
     if not any(function.config for function in functions.values()):
         problems.append(Problem(name, "no configuration space in it", "take the dump with `lspci -xxxx`"))
     return Recording(Files(files, links=links, name=name), tuple(problems))
@@ -97,10 +104,10 @@ def _row(function: _Function, line: str) -> str:
     """Add a line of bytes; return in words what is wrong with it."""
     row = ROW.match(line)
     if row is None:
-        return f"a line of bytes of {function.name} is damaged; it and what follows are left out"
+        return "a line of bytes is damaged; it and what follows are left out"
     offset, content = int(row[1], 16), bytes.fromhex(row[2])
     if offset != len(function.config) or offset + len(content) > EXTENDED_SIZE:
-        return f"bytes of {function.name} do not follow those before; they are left out"
+        return "bytes do not follow those before; they are left out"
     function.config += content
     return ""
 

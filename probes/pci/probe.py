@@ -41,6 +41,7 @@ from probes.source import Source
 
 BY_DEVICE = "the device or the recording is damaged; what could be read is used"
 WITH_EXTENDED = "run as root or record with `lspci -xxxx`, or accept that these facts are missing"
+WITH_PHYSICAL = "record the physical function, too, or take its name from elsewhere; the device is shown as it reads"
 
 
 class Function(NamedTuple):
@@ -76,12 +77,17 @@ def probe(source: Source) -> Survey:
 
 
 def _functions(reading: Reading) -> Iterator[Function]:
+    seen = set()
     for name in reading.list(DEVICES):
         path = f"{DEVICES}/{name}"
         address = parse_address(name)
         if address is None:
             reading.problem(path, "not the address of a PCI function", LOOK_AT_FILE)
             continue
+        if address in seen:
+            reading.problem(path, "a function that is there already under another name", LOOK_AT_FILE)
+            continue
+        seen.add(address)
         place = f"{path}/config"
         config = reading.bytes(place)
         header = decode_header(config) if config is not None else None
@@ -143,16 +149,17 @@ def _function_facts(reading: Reading, function: Function, virtual: Mapping[Compo
             yield from _facts_without_config(reading, function)
         return
     fields = function.header.fields
-    name: tuple[int, int] | None = fields["vendor"], fields["device"]
+    name = fields["vendor"], fields["device"]
     physical = None
     if fields["vendor"] == 0xFFFF:
         known = virtual.get(address)
-        name = identity(reading, path) or (known and (known.vendor, known.device))
+        told = identity(reading, path) or (known and (known.vendor, known.device))
+        if told is None:
+            cause = "names no vendor; it looks like a virtual function, and nothing tells of which device"
+            reading.problem(f"{path}/config", cause, WITH_PHYSICAL)
+        name = told or name
         link = named_by_link(reading, f"{path}/physfn")
         physical = (parse_address(link) if link else None) or (known and known.physical)
-    if name is None:
-        reading.problem(f"{path}/config", "names no vendor, and sysfs neither", BY_DEVICE)
-        return
     yield Fact("device", (address, *name, fields["class"], fields["sub_class"], fields["prog_if"], fields["revision"]))
     if physical is not None:
         yield Fact("virtual_function", (address, physical))
@@ -165,7 +172,7 @@ def _facts_without_config(reading: Reading, function: Function) -> Iterator[Fact
     name = identity(reading, function.path)
     code = reading.number(f"{function.path}/class", 16)
     revision = reading.number(f"{function.path}/revision", 16)
-    if name is None or code is None or revision is None or min(*name, code, revision) < 0:
+    if name is None or code is None or revision is None or not (0 <= code < 1 << 24 and 0 <= revision < 1 << 8):
         return
     kind = (code >> 16 & 0xFF, code >> 8 & 0xFF, code & 0xFF)
     yield Fact("device", (function.address, *name, *kind, revision))

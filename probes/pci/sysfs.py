@@ -24,6 +24,7 @@ ROM, VF_BARS = 6, 7
 
 ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
 SLOT_ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])(?:\.[0-7])?")
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Resource(NamedTuple):
@@ -55,9 +56,12 @@ def resources(reading: Reading, path: str) -> list[Resource]:
         try:
             start, end, flags = (int(word, 16) for word in line.split())
         except ValueError:
+            start = -1
+            end = flags = 0
+        if not all(0 <= number < 1 << 64 for number in (start, end, flags)):
             reading.problem(path, f"{line[:60]!r} is not start, end and flags", LOOK_AT_FILE)
             break
-        found.append(Resource(max(start, 0), max(end, 0), max(flags, 0)))
+        found.append(Resource(start, end, flags))
     return found
 
 
@@ -74,7 +78,9 @@ def register_of(index: int, resource: Resource) -> Bar | None:
 def identity(reading: Reading, path: str) -> tuple[int, int] | None:
     """Return vendor and device as the kernel tells them."""
     vendor, device = (reading.number(f"{path}/{name}", 16) for name in ("vendor", "device"))
-    return None if vendor is None or device is None else (vendor, device)
+    if vendor is None or device is None or not (0 <= vendor <= 0xFFFF and 0 <= device <= 0xFFFF):
+        return None
+    return vendor, device
 
 
 def named_by_link(reading: Reading, path: str) -> str | None:
@@ -93,7 +99,7 @@ def kernel_facts(reading: Reading, path: str, function: Compound) -> Iterator[Fa
     if driver is not None:
         yield Fact("device_driver", (function, driver))
     group = named_by_link(reading, f"{path}/iommu_group")
-    if group is not None and group.isascii() and group.isdecimal():
+    if group is not None and NUMBER.fullmatch(group):
         yield Fact("iommu_group", (int(group), function))
 
 

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from probes.cpuid.dump import CpuidDump
 from probes.cpuid.registers import Registers
 from probes.source import Source, Uname, follow
 
 Answer = TypeVar("Answer")
+
+
+class Failure(NamedTuple):
+    """What a question was answered with instead: a number of errno.h, and the reason in words."""
+
+    number: int
+    reason: str
 
 
 @dataclass
@@ -30,18 +38,12 @@ class Answers:
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     exists: dict[str, bool] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    """Numbers of errno.h by question: `read /sys/x`."""
+    failures: dict[str, Failure] = field(default_factory=dict)
+    """By question: `read /sys/x`."""
     cpuid: dict[int, CpuidDump] = field(default_factory=dict)
 
-    def fail(self, question: str) -> None:
-        """Raise the error that a question was answered with, if it was."""
-        number = self.failures.get(question)
-        if number is not None:
-            raise OSError(number, os.strerror(number), question.partition(" ")[2])
 
-
-class _Cpuid:
+class _Known:
     """The part of a source that its answers hold from the start."""
 
     def __init__(self, answers: Answers) -> None:
@@ -70,12 +72,13 @@ class _Cpuid:
         return self.answers.cpuid.get(core)
 
 
-class Recorder(_Cpuid):
-    """Asks another source, and remembers."""
+class Recorder(_Known):
+    """Asks another source, and remembers. Probes may ask from several threads."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(Answers(source.name, source.uname()))
         self._source = source
+        self._turn = threading.RLock()
         for core in source.cpuid_cores():
             dump = source.cpuid_dump(core)
             if dump is not None:
@@ -95,9 +98,7 @@ class Recorder(_Cpuid):
 
     def exists(self, path: str) -> bool:
         """Say whether there is a file or directory at `path`."""
-        if path not in self.answers.exists:
-            self.answers.exists[path] = self._source.exists(path)
-        return self.answers.exists[path]
+        return self._ask("exists", path, self.answers.exists, self._source.exists)
 
     def take(self, path: str, depth: int) -> None:
         """Remember what is below a path, but behind no links: probes of later versions may ask for what today's do not."""
@@ -113,24 +114,27 @@ class Recorder(_Cpuid):
             self.read(path)
 
     def _ask(self, verb: str, path: str, known: dict[str, Answer], ask: Callable[[str], Answer]) -> Answer:
-        if path not in known:
-            question = f"{verb} {path}"
-            self.answers.fail(question)
-            try:
-                known[path] = ask(path)
-            except OSError as error:
-                self.answers.failures[question] = error.errno or errno.EIO
-                self.answers.fail(question)
-        return known[path]
+        with self._turn:
+            if path not in known:
+                question = f"{verb} {path}"
+                if question in self.answers.failures:
+                    _fail(self.answers.failures[question], path)
+                try:
+                    known[path] = ask(path)
+                except OSError as error:
+                    failure = Failure(error.errno or errno.EIO, error.strerror or str(error))
+                    self.answers.failures[question] = failure
+                    raise
+            return known[path]
 
 
-class Replay(_Cpuid):
+class Replay(_Known):
     """Answers as a machine did. What it was not asked is answered from the rest, as far as that tells."""
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(answers)
-        self._files = {self.link(path): content for path, content in answers.files.items()}
-        self._lists = {self.link(path): names for path, names in answers.lists.items()}
+        self._files = {self._resolved(path): content for path, content in answers.files.items()}
+        self._lists = {self._resolved(path): names for path, names in answers.lists.items()}
 
     def read(self, path: str) -> bytes:
         """Return the content of a file."""
@@ -144,27 +148,41 @@ class Replay(_Cpuid):
         """Return `path` with every link in it followed."""
         if path in self.answers.links:
             return self.answers.links[path]
-        self.answers.fail(f"link {path}")
+        self._fail_as_then("link", path)
         return follow(path, self._target)
-
-    def _target(self, path: str) -> str | None:
-        target = self.answers.links.get(path)
-        return None if target == path else target
 
     def exists(self, path: str) -> bool:
         """Say whether there is a file or directory at `path`."""
         if path in self.answers.exists:
             return self.answers.exists[path]
-        with suppress(OSError):
-            resolved = self.link(path)
-            return resolved in self._files or resolved in self._lists
-        return False
+        self._fail_as_then("exists", path)
+        resolved = self._resolved(path)
+        return resolved in self._files or resolved in self._lists
 
     def _answer(self, verb: str, path: str, known: dict[str, Answer], resolved: dict[str, Answer]) -> Answer:
         if path in known:
             return known[path]
-        self.answers.fail(f"{verb} {path}")
+        self._fail_as_then(verb, path)
         try:
             return resolved[self.link(path)]
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+
+    def _fail_as_then(self, verb: str, path: str) -> None:
+        failure = self.answers.failures.get(f"{verb} {path}")
+        if failure is not None:
+            _fail(failure, path)
+
+    def _resolved(self, path: str) -> str:
+        try:
+            return self.link(path)
+        except OSError:
+            return path
+
+    def _target(self, path: str) -> str | None:
+        target = self.answers.links.get(path)
+        return None if target == path else target
+
+
+def _fail(failure: Failure, path: str) -> NoReturn:
+    raise OSError(failure.number, failure.reason, path)

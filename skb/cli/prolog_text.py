@@ -3,18 +3,25 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from skb.rules import rules_directory
 
 _DECLARATION = re.compile(r":-\s*fact\((\w+)\((.*?)\),\s*\[", re.DOTALL)
-_PLAIN_ATOM = re.compile(r"[a-z][A-Za-z0-9_]*|\[\]")
+_PLAIN_ATOM = re.compile(r"[a-z][A-Za-z0-9_]*")
 
 
 def lines(facts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Give a clause for each fact, in JSON form. Texts are strings where their fields are declared so, and atoms elsewhere."""
+    """Give a clause for each fact, in JSON form. Texts are strings where their fields are declared so, and atoms elsewhere.
+
+    Facts of one name stand together, as Prolog wants them.
+    """
     texts = _texts()
+    by_name: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for fact in facts:
+        by_name.setdefault((fact["name"], len(fact["args"])), []).append(fact)
+    for fact in chain.from_iterable(by_name.values()):
         strings = texts.get(fact["name"], frozenset())
         arguments = ", ".join(_term(value, string=number in strings) for number, value in enumerate(fact["args"]))
         yield f"{_atom(fact['name'])}({arguments})." if arguments else f"{_atom(fact['name'])}."

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from skb.cli.offline import fail, say_problems, write_facts
+from skb.cli.output import add_form, fail, say_problems, write_facts
 
 EXAMPLES = """examples:
   skb synth "pack:2 numa:2 l3:4 core:8 pu:2"
@@ -36,7 +36,7 @@ def synth(arguments: Sequence[str]) -> None:
     except DescriptionError as error:
         fail(error.pointed())
     say_problems(found.problems)
-    write_facts(found.facts, json=given.json, prolog=given.prolog, output=given.output)
+    write_facts(found.facts, given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +58,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clock", metavar="CLOCK", help="of measured latencies in cycles, like 2.4GHz")
     parser.add_argument("--name", help="what to call the machine")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON lines; so it is when the output is no terminal")
-    form.add_argument("--prolog", action="store_true", help="print Prolog text")
+    add_form(parser)
     return parser

@@ -37,7 +37,7 @@ def set_of(value: int) -> str:
 
 
 def nodes(known: Facts, online: int) -> dict[int, int]:
-    """Return every node with the cores that it is near to; none for a node that is near to the whole machine, or nobody knows to what."""
+    """Return every node with the cores that it is near to; none for a node of which that is not known."""
     own, local = known.sets("numa_core"), known.sets("numa_local")
     numbered = {*known.first("numa_node", int, int), *own, *local, *known.first("numa_kind", int, str)}
     found = {node: (own.get(node, 0) | local.get(node, 0)) & online for node in numbered if 0 <= node < _NODE_LIMIT}
@@ -60,11 +60,9 @@ class Memory:
         if self._page is None and self._huge and {row[1] for row in known.rows("machine", str, str, str)} <= _X86:
             self._page = 4096
 
-    def write(self, element: Element, node: int, sets: dict[str, str], number: int, count: Callable[[], int]) -> None:
+    def write(self, element: Element, node: int, near: int, number: int, count: Callable[[], int]) -> None:
         """Hang a node on an element, inside the caches that are before its memory."""
-        sets = {name: value for name, value in sets.items() if name in ("cpuset", "complete_cpuset")}
-        if "complete_cpuset" in sets:
-            sets["complete_cpuset"] = sets["cpuset"]
+        sets = dict.fromkeys(("cpuset", "complete_cpuset"), set_of(near))
         sets |= dict.fromkeys(("nodeset", "complete_nodeset"), set_of(1 << node))
         for level, size, ways, line_size in sorted(
             self._caches.get(node, ()), reverse=True, key=lambda cache: int(cache[0])

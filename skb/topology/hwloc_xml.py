@@ -182,7 +182,8 @@ class _Writer:
     def machine(self, element: Element, root: Part) -> None:
         """Fill the element of the machine and everything inside."""
         for node, cores in self._nodes.items():
-            self._near.setdefault(id(holder(root, cores)), []).append(node)
+            if cores:
+                self._near.setdefault(id(holder(root, cores)), []).append(node)
         for place, cores in self._places.items():
             self._hanging.setdefault(id(holder(root, cores)), []).append(place)
         self._fill(element, root, 0)
@@ -207,10 +208,12 @@ class _Writer:
         self._annotate(element, part)
         for node in own:
             number = self.numbers[node] = self.number()
-            self._memory.write(element, node, sets, number, self.number)
+            self._memory.write(element, node, self._nodes[node], number, self.number)
         inside = local
         for child in part.children:
             inside |= self._fill(element.add("object"), child, above | local)
+        if part.type == "Machine":
+            inside |= self._far_nodes(element)
         nodes = set_of(above | inside)
         element.attributes |= {"nodeset": nodes, "complete_nodeset": nodes}
         if part.type == "Machine":
@@ -218,6 +221,18 @@ class _Writer:
         for place in self._hanging.get(id(part), ()):
             self._devices.write(element, place, self.number)
         return inside
+
+    def _far_nodes(self, machine: Element) -> int:
+        """Hang nodes that are near to no core, as hwloc does it, each on a group without cores; return them."""
+        far = [node for node, cores in self._nodes.items() if not cores]
+        for node in far:
+            nobody, alone = set_of(0), set_of(1 << node)
+            group = machine.add("object", type="Group", cpuset=nobody, complete_cpuset=nobody, nodeset=alone)
+            group.attributes |= {"complete_nodeset": alone, "gp_index": self.number()}
+            group.attributes |= {"kind": _MEMORY_GROUP, "subkind": 0}
+            number = self.numbers[node] = self.number()
+            self._memory.write(group, node, 0, number, self.number)
+        return bits(far)
 
     def _sets(self, part: Part) -> dict[str, str]:
         cpus = set_of(part.cores)

@@ -15,7 +15,9 @@ from probes_vocabulary import violations
 
 from probes.acpi.probe import DECODERS, probe
 from probes.acpi.table import Table, flatten, open_table
-from probes.source import Files
+from probes.fact import Survey
+from probes.recorded import Recording
+from probes.recorded.formats import open_recording
 
 Compare = Callable[..., None]
 
@@ -104,18 +106,49 @@ def test_structures_are_counted_as_the_disassembler_counts_them(path: Path) -> N
     assert dict(found) == {name: count for name, count in counts.items() if count}
 
 
-@pytest.mark.parametrize(
-    "directory",
-    sorted((DATA / "acpi").glob("*/tables")) or [None],
-    ids=lambda path: path.parent.name if path else "none",
-)
-def test_every_table_is_listed_as_the_disassembler_lists_it_and_all_facts_are_declared(directory: Path | None) -> None:
-    if directory is None:
-        pytest.skip(f"no recorded tables in {DATA / 'acpi'}")
-    files = {f"/sys/firmware/acpi/tables/{path.stem.upper()}": path.read_bytes() for path in directory.iterdir()}
-    told = probe(Files(files))
+def machines() -> list[Any]:
+    found = [pytest.param(path, id=path.parent.name) for path in sorted((DATA / "acpi").glob("*/tables"))]
+    reason = f"no recorded tables in {DATA / 'acpi'}"
+    return found or [pytest.param(Path(), marks=pytest.mark.skip(reason=reason))]
+
+
+def opened_folder(directory: Path) -> Survey:
+    recording = open_recording(directory)
+    assert isinstance(recording, Recording)
+    assert not recording.problems
+    return probe(recording.source)
+
+
+@pytest.mark.parametrize("directory", machines())
+def test_every_table_is_listed_as_the_disassembler_lists_it_and_all_facts_are_declared(directory: Path) -> None:
+    told = opened_folder(directory)
     assert violations(told.facts) == []
     found = set(rows(told)["acpi_table"])
     listed = {probes_dsl.header(path.read_text()) for path in (directory.parent / "expected").glob("*.dsl")}
     assert listed <= found
     assert {row[0] for row in found - listed} <= {"DSDT", "SSDT"}
+
+
+@pytest.mark.parametrize("directory", machines())
+def test_a_folder_of_tables_tells_what_the_disassembler_prints_of_each_signatures_first(
+    directory: Path, compare: Compare
+) -> None:
+    expected: set[tuple[str, tuple[Any, ...]]] = set()
+    first: dict[str, Path] = {}
+    for path in sorted(directory.glob("*.dat")):
+        if (kind := kind_of(path.stem)) in probes_dsl.READERS:
+            first.setdefault(kind, path)
+    for kind, path in first.items():
+        expected |= probes_dsl.READERS[kind](disassembly(path))
+    survey = opened_folder(directory)
+    left_out = {"acpi_table", *(name for names in NOT_COMPARED.values() for name in names)}
+    told = {(fact.name, fact.args) for fact in survey.facts if fact.name not in left_out}
+    missing = expected - told
+    assert len(missing) == len([problem for problem in survey.problems if REPEATED in problem.cause])
+    compare(
+        "ACPI folder: facts",
+        directory.parent.name,
+        dict.fromkeys(told, True),
+        dict.fromkeys(expected, True),
+        dict.fromkeys(missing, "the entry contradicts an earlier one"),
+    )

@@ -117,8 +117,12 @@ def one_core_only() -> Iterator[tuple[Path, int]]:
 
 IN_CPUSET = """
 import json, os, sys
+from importlib import import_module
 from pathlib import Path
-from probes.machine import live, survey
+from probes.machine import SUBJECTS, live, survey
+for modules in SUBJECTS.values():  # nobody may have no access to them
+    for module in modules:
+        import_module(module)
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
 if sys.argv[2] == "nobody":
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -163,7 +167,11 @@ def test_a_survey_says_the_same_twice_of_what_does_not_change() -> None:
 
 AS_NOBODY = """
 import json, os
-from probes.machine import live, survey
+from importlib import import_module
+from probes.machine import SUBJECTS, live, survey
+for modules in SUBJECTS.values():  # nobody may have no access to them
+    for module in modules:
+        import_module(module)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 found = survey(live())
 problems = [[problem.place, problem.remedy] for problem in found.problems]

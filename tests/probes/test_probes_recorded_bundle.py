@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 from probes.cpuid.dump import parse_pu
 from probes.cpuid.registers import Registers
 from probes.fact import Survey
-from probes.machine import live, read, survey
+from probes.machine import live, read
 from probes.recorded import Recording, RecordingError, bundle
 from probes.recorded.anonymous import anonymised, without_serial_number
-from probes.recorded.archive import read_tar, unpack
+from probes.recorded.compressed import Stream, read_all
 from probes.recorded.recorder import Answers, Recorder, Replay
+from probes.recorded.tar import Contents, read_tar
 from probes.source import Files, Source, Uname
 
 REFUSED = "/proc/iomem"
@@ -57,19 +60,23 @@ def machine(**files: bytes) -> Source:
 
 
 def written(answers: Answers, path: Path) -> Survey:
-    bundle.write(answers, path, {"program": "test"})
+    bundle.write(answers, path, program="test")
     return read(path)
 
 
+def contents_of(path: Path) -> Contents:
+    return read_tar(Stream(path.read_bytes(), str(path)), str(path))
+
+
 def test_a_replay_gives_the_same_facts_and_problems(tmp_path: Path) -> None:
-    answers, found = bundle.record(machine(), survey)
+    answers, found = bundle.record(machine())
     assert found.facts
     assert ("/proc", "permission denied for iomem") in {(problem.place, problem.cause) for problem in found.problems}
     assert written(answers, tmp_path / "x") == found
 
 
 def test_this_machine_replays_as_it_is(tmp_path: Path) -> None:
-    answers, found = bundle.record(live(), survey)
+    answers, found = bundle.record(live())
     assert written(answers, tmp_path / "x") == found
 
 
@@ -83,6 +90,22 @@ def test_what_is_asked_twice_is_answered_alike() -> None:
 
     recorder = Recorder(Changing({"/a": b""}))
     assert recorder.read("/a") == recorder.read("/a") == b"1"
+
+
+def test_threads_that_ask_at_once_are_answered_alike() -> None:
+    class Slow(Files):
+        reads = 0
+
+        def read(self, path: str) -> bytes:
+            self.reads += 1
+            number = self.reads
+            time.sleep(0.01)
+            return b"%d" % number
+
+    recorder = Recorder(Slow({"/a": b""}))
+    with ThreadPoolExecutor(4) as pool:
+        told = set(pool.map(recorder.read, ["/a"] * 8))
+    assert told == {recorder.answers.files["/a"]} == {b"1"}
 
 
 def test_a_replay_answers_what_was_not_asked_from_the_rest() -> None:
@@ -119,10 +142,10 @@ def test_a_replay_answers_every_question_as_it_was_answered(questions: list[tupl
 
 
 def test_nothing_identifies_a_machine_that_was_recorded_anonymously(tmp_path: Path) -> None:
-    answers, found = bundle.record(machine(), survey)
+    answers, found = bundle.record(machine())
     kept = anonymised(answers)
-    bundle.write(kept, tmp_path / "x", {})
-    content = unpack((tmp_path / "x").read_bytes(), "x")
+    bundle.write(kept, tmp_path / "x", program="test")
+    content = read_all((tmp_path / "x").read_bytes(), "x", 1 << 20)
     for secret in (b"host-name", b"0123456789ab", b"01:23:45:67:89:ab", b"1234 5678"):
         assert secret not in content
     told = read(tmp_path / "x")
@@ -148,24 +171,24 @@ def test_a_loop_of_capabilities_ends() -> None:
 
 
 def test_a_bundle_is_not_replaced_unless_that_is_wanted(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
     (tmp_path / "x").write_text("mine")
     with pytest.raises(FileExistsError):
-        bundle.write(answers, tmp_path / "x", {})
+        bundle.write(answers, tmp_path / "x", program="test")
     assert (tmp_path / "x").read_text() == "mine"
-    bundle.write(answers, tmp_path / "x", {}, replace=True)
+    bundle.write(answers, tmp_path / "x", program="test", replace=True)
     assert read(tmp_path / "x").facts
 
 
 def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers, _ = bundle.record(machine(), survey)
+    answers, _ = bundle.record(machine())
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        bundle.write(answers, tmp_path / "x", {})
+        bundle.write(answers, tmp_path / "x", program="test")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,38 +199,42 @@ def test_a_bundle_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypa
         {"manifest.json": b"nonsense"},
         {"answers.json": b"[]"},
         {"answers.json": b'{"lists": 1, "links": {}, "exists": {}, "failures": {}}'},
-        {"cpuid/puX": b""},
+        {"answers.json": b'{"lists": {}, "links": {"/a": 1}, "exists": {}, "failures": {}}'},
+        {"answers.json": b'{"lists": {"/a": "b"}, "links": {}, "exists": {}, "failures": {}}'},
+        {"answers.json": b'{"lists": {}, "links": {}, "exists": {}, "failures": {"read /a": [-1, "x"]}}'},
+        {"answers.json": b'{"lists": {}, "links": {}, "exists": {}, "failures": {"read /a": [2]}}'},
+        {"answers.json": b"["},
     ],
 )
 def test_a_damaged_bundle_is_one_error(tmp_path: Path, damage: dict[str, bytes]) -> None:
-    answers, _ = bundle.record(machine(), survey)
-    bundle.write(answers, tmp_path / "x", {})
-    contents = read_tar(unpack((tmp_path / "x").read_bytes(), "x"), "x")
+    answers, _ = bundle.record(machine())
+    bundle.write(answers, tmp_path / "x", program="test")
+    contents = contents_of(tmp_path / "x")
     with pytest.raises(RecordingError, match="damaged bundle"):
         bundle.read(contents._replace(files={**contents.files, **damage}), "x")
 
 
 def test_a_bundle_of_another_version_says_so(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
-    bundle.write(answers, tmp_path / "x", {})
-    contents = read_tar(unpack((tmp_path / "x").read_bytes(), "x"), "x")
+    answers, _ = bundle.record(machine())
+    bundle.write(answers, tmp_path / "x", program="test")
+    contents = contents_of(tmp_path / "x")
     manifest = json.loads(contents.files["manifest.json"]) | {"format": 99}
     with pytest.raises(RecordingError, match="format 99"):
         bundle.read(contents._replace(files={**contents.files, "manifest.json": json.dumps(manifest).encode()}), "x")
 
 
 def test_the_manifest_says_what_was_refused(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
-    bundle.write(answers, tmp_path / "x", {"program": "test"})
-    manifest = json.loads(read_tar(unpack((tmp_path / "x").read_bytes(), "x"), "x").files["manifest.json"])
-    assert manifest["unreadable"] == ["read /proc/iomem"]
+    answers, _ = bundle.record(machine())
+    bundle.write(answers, tmp_path / "x", program="test")
+    manifest = json.loads(contents_of(tmp_path / "x").files["manifest.json"])
+    assert manifest["unreadable"] == ["/proc/iomem"]
     assert manifest["program"] == "test"
     assert manifest["machine"] == "here"
 
 
 def test_registers_come_back(tmp_path: Path) -> None:
-    answers, _ = bundle.record(machine(), survey)
-    bundle.write(answers, tmp_path / "x", {})
-    found = bundle.read(read_tar(unpack((tmp_path / "x").read_bytes(), "x"), "x"), "x")
+    answers, _ = bundle.record(machine())
+    bundle.write(answers, tmp_path / "x", program="test")
+    found = bundle.read(contents_of(tmp_path / "x"), "x")
     assert isinstance(found, Recording)
     assert found.source.cpuid(0, 0, 0) == Registers(3, 0x756E6547, 0x6C65746E, 0x49656E69)
