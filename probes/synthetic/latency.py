@@ -54,8 +54,8 @@ def parse(text: str) -> dict[str, int]:
         item = _ITEM.fullmatch(word)
         name = _level_named(item[1]) if item else None
         if item is None or name is None:
-            types = ", ".join(("pu", *DEFAULTS))
-            remedy = f"write type:time like l3:40ns; types are {types}; units are ps, ns and us; or give a file that there is"
+            types = f"types are pu, {', '.join(DEFAULTS)}; units are ps, ns and us"
+            remedy = f"write type:time like l3:40ns, or give a file that there is; {types}"
             raise DescriptionError(text, place, f"{word!r} is no latency of a level", remedy)
         if name in given:
             raise DescriptionError(text, place, f"{name} is there twice", "leave one out")
