@@ -23,6 +23,20 @@ class Place(NamedTuple):
     thread: int
 
 
+class Domains(NamedTuple):
+    """Groups of hardware threads between core and package.
+
+    Numbers are those inside the package, but for `node`, which is the machine's. None is a group that is not told.
+    """
+
+    module: int | None = None
+    tile: int | None = None
+    die: int | None = None
+    die_group: int | None = None
+    complex: int | None = None
+    node: int | None = None
+
+
 class Cache(NamedTuple):
     """One physical cache and the hardware threads that use it. None is a property that is not known."""
 
@@ -56,12 +70,15 @@ def by_core(places: Mapping[int, Place]) -> frozenset[frozenset[int]]:
     return _groups({core: (place.package, place.core) for core, place in places.items()})
 
 
-def place_facts(places: Mapping[int, Place], dies: Mapping[int, int]) -> Iterator[Fact]:
-    """Yield cpu_thread and cpu_die."""
+def place_facts(places: Mapping[int, Place], domains: Mapping[int, Domains]) -> Iterator[Fact]:
+    """Yield cpu_thread, then the groups: cpu_module, cpu_tile, cpu_die, cpu_die_group, cpu_complex and cpu_node."""
     for core, place in sorted(places.items()):
         yield Fact("cpu_thread", (core, place.package, place.core, place.thread))
-    for core, die in sorted(dies.items()):
-        yield Fact("cpu_die", (core, die))
+    for group in Domains._fields:
+        for core, found in sorted(domains.items()):
+            number: int | None = getattr(found, group)
+            if number is not None:
+                yield Fact(f"cpu_{group}", (core, number))
 
 
 def identity_facts(core: int, identity: Identity) -> Iterator[Fact]:
@@ -94,6 +111,12 @@ def cache_facts(caches: Iterable[Cache]) -> Iterator[Fact]:
         yield Fact("cache", (number, cache.level, cache.type, *known))
         for core in sorted(cache.cores):
             yield Fact("cache_shared", (number, core))
+
+
+def tlb_facts(core: int, tlbs: Iterable[tuple[int, str, int, int, int | None]]) -> Iterator[Fact]:
+    """Yield tlb: level, type, page size, entries and ways of each buffer of a core."""
+    for level, kind, page_size, entries, ways in tlbs:
+        yield Fact("tlb", (core, level, kind, page_size, entries, UNKNOWN if ways is None else ways))
 
 
 def _groups(keys: Mapping[int, object]) -> frozenset[frozenset[int]]:

@@ -17,10 +17,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from probes import _cpuid
+from probes.cpuid.device import record_device
 from probes.cpuid.dump import CpuidDump, record
 from probes.cpuid.registers import Registers
 from probes.cpulist import parse_list
 from probes.source import Tree, Uname
+
+NVML = "/nvml/devices.json"
+NVIDIA_DRIVER = "/proc/driver/nvidia/version"
 
 DEADLINE = 30.0
 """Seconds to wait for the cores. A core held by a real-time task may never let the thread run there."""
@@ -32,11 +36,26 @@ class Live(Tree):
     def __init__(self) -> None:
         super().__init__(Path("/"))
         self._recorded: dict[int, CpuidDump] | None = None
+        self._nvml: bytes | None = None
 
     @property
     def name(self) -> str:
         """The host name."""
         return os.uname().nodename
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file; those under /nvml are what NVIDIA's library says."""
+        if path == NVML and self.exists(path):
+            if self._nvml is None:
+                from probes.nvml import devices  # only where there is a driver
+
+                self._nvml = devices()
+            return self._nvml
+        return super().read(path)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file or directory at `path`."""
+        return super().exists(NVIDIA_DRIVER) if path == NVML else super().exists(path)
 
     def uname(self) -> Uname:
         """Say what machine this is."""
@@ -49,8 +68,12 @@ class Live(Tree):
 
     def cpuid(self, core: int, leaf: int, subleaf: int) -> Registers | None:
         """Return what CPUID answered on a core."""
-        dump = self._dumps_of_cores().get(core)
+        dump = self.cpuid_dump(core)
         return dump.lookup(leaf, subleaf) if dump else None
+
+    def cpuid_dump(self, core: int) -> CpuidDump | None:
+        """Return all that CPUID answered on a core."""
+        return self._dumps_of_cores().get(core)
 
     def _dumps_of_cores(self) -> dict[int, CpuidDump]:
         if self._recorded is None:
@@ -65,7 +88,11 @@ class Live(Tree):
 
 
 def record_cores(cores: Collection[int], deadline: float = DEADLINE) -> dict[int, CpuidDump]:
-    """Execute CPUID on each core; a core that this process may not run on, or not in time, is left out."""
+    """Execute CPUID on each core.
+
+    A core that this process may not run on, or not in time, is asked through its device; where that may not be read
+    either, it is left out.
+    """
     dumps: dict[int, CpuidDump] = {}
     if _cpuid.execute(0, 0) is None:
         return dumps
@@ -83,7 +110,11 @@ def record_cores(cores: Collection[int], deadline: float = DEADLINE) -> dict[int
     thread = threading.Thread(target=visit, name="probes-cpuid", daemon=True)
     thread.start()
     thread.join(deadline)
-    return dict(dumps)
+    found = dict(dumps)
+    for core in frozenset(cores) - found.keys():
+        if (told := record_device(core)) is not None:
+            found[core] = told
+    return found
 
 
 def _execute(leaf: int, subleaf: int) -> Registers | None:

@@ -12,8 +12,13 @@ writes them.
 :- use_module(schema/cores).
 :- use_module(schema/caches).
 :- use_module(schema/acpi).
+:- use_module(schema/acpi_iommu).
+:- use_module(schema/acpi_platform).
+:- use_module(schema/aml).
 :- use_module(schema/pci).
+:- use_module(schema/pci_express).
 :- use_module(schema/memory).
 :- use_module(schema/os).
+:- use_module(schema/topology).
 :- use_module(schema/measured).
 :- use_module(schema/runtime).

@@ -44,6 +44,9 @@ MOST_SOLUTIONS = 10**15
 STREAM_ROWS = 500
 """Solutions in one message of a stream."""
 
+RESTLESS = frozenset({"os_interrupt_count"})
+"""Facts that differ whenever one looks. That they do is no change of the machine: they are written with the next one that is."""
+
 log = logging.getLogger(__name__)
 
 
@@ -280,7 +283,7 @@ class Knowledge:
             fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand
         ]
         retracts = [_thawed(row) for row, origin in known.items() if origin == "probe" and row not in wanted]
-        if not asserts and not retracts:
+        if all(fact["name"] in RESTLESS for fact in (*asserts, *retracts)):
             return self.revision
         return await self.update(asserts, retracts, origin="probe")
 

@@ -17,6 +17,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 fingerprint() {
     { cat pyproject.toml constraints.txt CMakeLists.txt tools/setup.sh
       find probes skb multikernel \( -name '*.c' -o -name '*.h' -o -name CMakeLists.txt \) -print0 | sort -z | xargs -0 cat
+      find probes skb multikernel -name '*.py' | sort       # the installed checkout maps modules to files
       pwd
     } | sha256sum | cut -d' ' -f1
 }

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probes.acpi.table import Entries, Entry, Table, distinct, starts_before_end
+from probes.acpi.table import LIMIT, Entries, Entry, Table, distinct, read, starts_before_end, versions
 from probes.fact import Fact, Problem, Survey, merge
-from probes.layout import layout
 
 START = 44
 
-ALLOCATION = layout(
+ALLOCATION = versions(
     "Configuration Space Base Address Allocation", "4.1.2, table 4-3", "base Q, segment H, bus_low B, bus_high B, - 4x"
 )
+SIZE = ALLOCATION[0].size
 
 KEY_LENGTH = {"pcie_confspace": 2}
 
 
 def decode(table: Table) -> Entries:
     """Read the allocations."""
-    entries = []
-    whole = range(START, len(table.data) - ALLOCATION.size + 1, ALLOCATION.size)
-    for offset in whole:
-        fields = ALLOCATION.read(table.data, offset)
-        if fields is not None:
-            entries.append(Entry(0, ALLOCATION.name, offset, fields))
-    end = START + len(entries) * ALLOCATION.size
-    left = len(table.data) - end
+    count = max(len(table.data) - START, 0) // SIZE
+    offsets = range(START, START + min(count, LIMIT) * SIZE, SIZE)
+    entries = tuple(entry for offset in offsets if (entry := read(table, offset, SIZE, ALLOCATION)))
     problems = starts_before_end(table, START)
+    end = START + len(entries) * SIZE
+    left = len(table.data) - end
     if left > 0:
-        problems += (table.problem(end, f"{left} bytes are no whole {ALLOCATION.name} of {ALLOCATION.size}"),)
-    return Entries(tuple(entries), problems)
+        why = f"more than {LIMIT} allocations" if left >= SIZE else f"no whole {ALLOCATION[0].name} of {SIZE}"
+        problems += (table.problem(end, f"{left} bytes are left over: {why}"),)
+    return Entries(entries, problems)
 
 
 def survey(table: Table) -> Survey:

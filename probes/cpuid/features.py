@@ -30,7 +30,9 @@ FEATURES: Mapping[tuple[int, int, str], str] = {
     (0x7, 0, "edx"): "- - avx512_4vnniw avx512_4fmaps fsrm - - - avx512_vp2intersect - md_clear - - - serialize -"
     " tsxldtrk - pconfig arch_lbr ibt - amx_bf16 avx512_fp16 amx_tile amx_int8 ibrs+ibpb stibp flush_l1d"
     " arch_capabilities - ssbd",
-    (0x7, 1, "eax"): "- - - - avx_vnni avx512_bf16 - - - - - - - - - - - fred - - - - - - - - lam",
+    (0x7, 1, "eax"): "- - - - avx_vnni avx512_bf16 lass - - - - - - - - - - fred - - - - - - - - lam",
+    (0x7, 1, "ebx"): "intel_ppin",
+    (0x7, 1, "edx"): "- - - - - - - - - - - - - - - - - - - - - apx",
     (0xD, 1, "eax"): "xsaveopt xsavec xgetbv1 xsaves",
     (0xF, 0, "edx"): "- cqm_llc",
     (0xF, 1, "edx"): "cqm_occup_llc cqm_mbm_total cqm_mbm_local",
@@ -43,7 +45,7 @@ FEATURES: Mapping[tuple[int, int, str], str] = {
     " skinit wdt - lwp fma4 tce - nodeid_msr - tbm topoext perfctr_core perfctr_nb - bpext ptsc perfctr_llc mwaitx",
     (0x80000007, 0, "ebx"): "overflow_recov succor - smca",
     (0x80000007, 0, "edx"): "- - - - - - - hw_pstate constant_tsc+nonstop_tsc cpb - proc_feedback acc_power",
-    (0x80000008, 0, "ebx"): "clzero irperf xsaveerptr - rdpru - - - - wbnoinvd - - ibpb - ibrs stibp"
+    (0x80000008, 0, "ebx"): "clzero irperf xsaveerptr - rdpru - mba - - wbnoinvd - - ibpb - ibrs stibp"
     " - - - - - - - amd_ppin ssbd virt_ssbd - cppc - - - brs",
     (0x8000000A, 0, "edx"): "npt lbrv svm_lock nrip_save tsc_scale vmcb_clean flushbyasid decodeassists - -"
     " pausefilter - pfthreshold avic - v_vmsave_vmload vgif - x2avic - v_spec_ctrl - - - - vnmi",
@@ -66,7 +68,7 @@ def _features(cpuid: Lookup) -> Iterator[str]:
         registers = cpuid(leaf, subleaf)
         if registers is None:
             continue
-        value = registers._asdict()[register]
+        value: int = getattr(registers, register)
         for bit, name in enumerate(names.split()):
             if name != "-" and value >> bit & 1:
                 yield from name.split("+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from probes.cpuid.registers import Lookup, Registers, bits
+from probes.cpuid.registers import AMD_VENDORS, Lookup, Registers, bits
 
 
 class Version(NamedTuple):
@@ -75,6 +75,21 @@ def core_type(cpuid: Lookup) -> str | None:
 def has_apic_id(leaf_1: Registers) -> bool:
     """Say whether leaf 1 holds an APIC id: a processor without a local APIC leaves the field zero."""
     return bool(bits(leaf_1.edx, 9, 9))
+
+
+def is_dual_node_10h(cpuid: Lookup) -> bool:
+    """Say whether it is AMD's package of two nodes of family 10h: model 9, in the G34 package (BKDG 31116, 2.1).
+
+    The smallest has eight cores; a guest that is given fewer is told nothing of nodes.
+    """
+    found = version(cpuid)
+    return found is not None and found[:2] == (0x10, 9) and vendor(cpuid) in AMD_VENDORS and cores_10h(cpuid) >= 8
+
+
+def cores_10h(cpuid: Lookup) -> int:
+    """Return the number of cores in AMD's package (0x80000008 ECX[7:0])."""
+    leaf = cpuid(0x80000008, 0)
+    return bits(leaf.ecx, 7, 0) + 1 if leaf is not None else 1
 
 
 def _text(raw: bytes) -> str:

@@ -23,8 +23,13 @@ class Registers(NamedTuple):
 Lookup: TypeAlias = Callable[[int, int], Registers | None]
 """(leaf, subleaf) -> registers, or None if the processor has no such leaf or the answer is not known."""
 
-RANGES = (0x0, 0x80000000, 0x80860000, 0xC0000000)
-"""First leaves of basic, extended, Transmeta's and Centaur's ranges. Hypervisors' 0x40000000 says nothing of cores."""
+HYPERVISOR_RANGE = 0x40000000
+
+RANGES = (0x0, HYPERVISOR_RANGE, 0x80000000, 0x80860000, 0xC0000000)
+"""First leaves of the basic, the hypervisor's, the extended, Transmeta's and Centaur's range."""
+
+AMD_VENDORS = frozenset({"AuthenticAMD", "HygonGenuine"})
+"""Vendors that follow AMD's manual where it differs from Intel's. Hygon's processors are AMD's design."""
 
 RANGE_MASK = 0xFFFF0000
 

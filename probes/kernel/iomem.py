@@ -27,7 +27,8 @@ def probe(source: Source) -> Survey:
     reading = Reading(source)
     facts = list(_iomem_facts(reading))
     if not facts:
-        facts = list(_memmap_facts(reading))
+        facts = list(_memmap_facts(reading, "memory_region"))
+    facts += _memmap_facts(reading, "firmware_memory")
     return Survey(tuple(dict.fromkeys(facts)), reading.problems())
 
 
@@ -53,10 +54,12 @@ def _iomem_facts(reading: Reading) -> Iterator[Fact]:
         yield Fact("memory_region", (start, end - start + 1, kind))
 
 
-def _memmap_facts(reading: Reading) -> Iterator[Fact]:
+def _memmap_facts(reading: Reading, fact: str) -> Iterator[Fact]:
+    if not reading.exists(MEMMAP):
+        return
     for name in sorted(reading.list(MEMMAP), key=lambda name: (len(name), name)):
         path = f"{MEMMAP}/{name}"
         start, end = reading.number(f"{path}/start", 16), reading.number(f"{path}/end", 16)
         kind = reading.text(f"{path}/type")
         if start is not None and end is not None and kind and 0 <= start <= end:
-            yield Fact("memory_region", (start, end - start + 1, region_type(kind)))
+            yield Fact(fact, (start, end - start + 1, region_type(kind)))

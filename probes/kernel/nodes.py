@@ -18,6 +18,7 @@ from probes.source import Source
 
 NODES = "/sys/devices/system/node"
 HUGEPAGES = "/sys/kernel/mm/hugepages"
+BLOCK_SIZE = "/sys/devices/system/memory/block_size_bytes"
 
 KIB = 1024
 
@@ -53,6 +54,23 @@ def _node_facts(reading: Reading, numbers: list[int], cores: Mapping[int, frozen
         for core in sorted(cores[node]):
             yield Fact("numa_core", (node, core))
         yield from _hugepage_facts(reading, node, f"{NODES}/node{node}/hugepages")
+    yield from _memory_facts(reading, numbers)
+
+
+def _memory_facts(reading: Reading, numbers: list[int]) -> Iterator[Fact]:
+    """Yield the physical addresses of each node, from the blocks in which memory comes and goes. Blocks that adjoin are one range."""
+    size = reading.number(BLOCK_SIZE, 16) if reading.exists(BLOCK_SIZE) else None
+    if not size or size < 0:
+        return
+    for node in numbers:
+        names = reading.list(f"{NODES}/node{node}")
+        blocks = sorted(int(found[1]) for name in names if (found := re.fullmatch(r"memory([0-9]{1,12})", name)))
+        start: int | None = None
+        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+            start = block if start is None else start
+            if following != block + 1:
+                yield Fact("node_memory", (node, start * size, (block + 1 - start) * size))
+                start = None
 
 
 def _whole_machine_facts(reading: Reading, online: frozenset[int]) -> Iterator[Fact]:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from probes.layout import layout
+from probes.pci.config import CONFIG_SIZE
 
 LINK = layout("capability header", "PCI 3.0, 6.7", "id B, next B")
 EXTENDED = layout("extended capability header", "PCI Express 6.0, 7.6.3", "header I")
 
 FIRST = 0x40
 FIRST_EXTENDED = 0x100
-CONFIG_SIZE = 0x100
 
 PCI_X, PCI_EXPRESS = 0x07, 0x10
 
@@ -85,10 +85,18 @@ EXTENDED_NAMES: Mapping[int, str] = {
     0x28: "hier_id",
     0x29: "npem",
     0x2A: "32gt",
+    0x2B: "alt_protocol",
+    0x2C: "sfi",
+    0x2D: "shadow",
     0x2E: "doe",
     0x2F: "dev3",
     0x30: "ide",
     0x31: "64gt",
+    0x32: "flit_log",
+    0x33: "flit_pm",
+    0x34: "flit_ei",
+    0x35: "svc",
+    0x36: "mmio_rbl",
 }
 
 
@@ -105,6 +113,9 @@ class Capabilities(NamedTuple):
 
     found: tuple[Capability, ...]
     wrong: tuple[str, ...]
+
+
+NO_CAPABILITIES = Capabilities((), ())
 
 
 def decode_capabilities(config: bytes, pointer: int) -> Capabilities:

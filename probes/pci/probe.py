@@ -1,164 +1,227 @@
 """PCI functions under /sys/bus/pci/devices.
 
-Configuration space comes from `config`; what it cannot say comes from the kernel: the size of a base address register
-(`resource`, since sizing writes to the register), the NUMA node, the driver, and the vendor and device of a virtual
-function, which reads 0xffff there (SR-IOV 1.1, 3.4.1.1).
+Configuration space comes from `config`; what it cannot say comes from the kernel: the size of a base address register (`resource`, since
+sizing writes to the register), the NUMA node, the driver, and the vendor and device of a virtual function, which reads 0xffff there (PCI
+Express 6.0, 9.3.4.1.1). Where the kernel does not name a virtual function, the SR-IOV capability of its physical function does.
 
-The base of a register is the processor's address, which is what `resource` holds and what memory facts use. It equals
-the register on machines without address translation at the host bridge; without `resource` the register is shown.
+The base of a register is the processor's address, which is what `resource` holds and what memory facts use. It equals the register on
+machines without address translation at the host bridge; without `resource` the register is shown. Windows of bridges are bus addresses.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
 
-from probes.fact import Compound, Fact, Survey, addr
-from probes.pci.capabilities import decode_capabilities
-from probes.pci.config import (
-    HEADER_SIZE,
-    Bar,
-    Header,
-    decode_bars,
-    decode_buses,
-    decode_header,
-    decode_interrupt,
+from probes.fact import Compound, Fact, Survey, Term, addr
+from probes.pci.bars import Bar, Rom
+from probes.pci.capabilities import PCI_EXPRESS
+from probes.pci.config import CONFIG_SIZE, HEADER_SIZE, UNKNOWN
+from probes.pci.decoders import FACTS
+from probes.pci.function import Decoding, Pin, decode_function
+from probes.pci.header import Header, decode_header
+from probes.pci.sriov import Numbering, Sriov, VfBar, virtual_functions
+from probes.pci.sysfs import (
+    DEVICES,
+    NO_RESOURCE,
+    ROM,
+    UNSET,
+    VF_BARS,
+    Resource,
+    identity,
+    kernel_facts,
+    named_by_link,
+    parse_address,
+    register_of,
+    resources,
+    slots,
 )
 from probes.reading import AS_ROOT, LOOK_AT_FILE, Reading
 from probes.source import Source
 
-DEVICES = "/sys/bus/pci/devices"
-
 BY_DEVICE = "the device or the recording is damaged; what could be read is used"
-
-IO, MEMORY, PREFETCH, MEMORY_64, UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000000
-"""IORESOURCE flags of the kernel (include/linux/ioport.h); UNSET: it has a size and no address yet."""
-
-ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+WITH_EXTENDED = "run as root or record with `lspci -xxxx`, or accept that these facts are missing"
+WITH_PHYSICAL = "record the physical function, too, or take its name from elsewhere; the device is shown as it reads"
 
 
-class Resource(NamedTuple):
-    """A line of `resource`."""
+class Function(NamedTuple):
+    """A function that the kernel lists: its address, its directory, its configuration space as far as it could be read."""
 
-    start: int
-    end: int
-    flags: int
+    address: Compound
+    path: str
+    config: bytes | None
+    header: Header | None
+    decoding: Decoding | None
 
 
-def parse_address(name: str) -> Compound | None:
-    """Return the function that a directory of sysfs is called by (`0000:00:1f.3`), None if it is not one."""
-    parts = ADDRESS.fullmatch(name)
-    return addr(*(int(part, 16) for part in parts.groups())) if parts else None
+class Virtual(NamedTuple):
+    """What a physical function tells of a virtual one."""
+
+    physical: Compound
+    vendor: int
+    device: int
 
 
 def probe(source: Source) -> Survey:
     """Read every PCI function."""
     reading = Reading(source)
+    functions = tuple(_functions(reading))
+    virtual = dict(_virtual(functions))
     facts: list[Fact] = []
-    curtailed: list[str] = []
-    for name in reading.list(DEVICES):
-        function = parse_address(name)
-        path = f"{DEVICES}/{name}"
-        if function is None:
-            reading.problem(path, "not the address of a PCI function", LOOK_AT_FILE)
-            continue
-        config = reading.bytes(f"{path}/config")
-        header = decode_header(config) if config is not None else None
-        if config is not None and header is None:
-            reading.problem(f"{path}/config", f"only {len(config)} bytes, where a header has {HEADER_SIZE}", BY_DEVICE)
-        if config is not None and header is not None:
-            facts += _function_facts(reading, path, function, config, header)
-            if header.has_capabilities and len(config) == HEADER_SIZE:
-                curtailed.append(name)
-        facts += _kernel_facts(reading, path, function)
-    if curtailed:
-        reading.problem(DEVICES, f"capabilities of {len(curtailed)} functions are not readable", AS_ROOT)
+    for function in functions:
+        facts += _function_facts(reading, function, virtual)
+        facts += kernel_facts(reading, function.path, function.address)
+    facts += slots(reading, (function.address for function in functions))
+    _tell_what_is_missing(reading, functions)
     return Survey(tuple(facts), reading.problems())
 
 
-def _function_facts(reading: Reading, path: str, function: Compound, config: bytes, header: Header) -> Iterator[Fact]:
-    if not any(byte != 0xFF for byte in config[:HEADER_SIZE]):
-        reading.problem(f"{path}/config", "reads all ones: the function does not answer", "wake it or plug it in again")
-        return
-    fields = header.fields
-    vendor, device = fields["vendor"], fields["device"]
-    if vendor == 0xFFFF:
-        told = reading.number(f"{path}/vendor", 16), reading.number(f"{path}/device", 16)
-        if told[0] is None or told[1] is None:
-            reading.problem(f"{path}/config", "names no vendor, and sysfs neither", BY_DEVICE)
-            return
-        vendor, device = told[0], told[1]
-    yield Fact(
-        "device",
-        (function, vendor, device, fields["class"], fields["sub_class"], fields["prog_if"], fields["revision"]),
+def _functions(reading: Reading) -> Iterator[Function]:
+    seen = set()
+    for name in reading.list(DEVICES):
+        path = f"{DEVICES}/{name}"
+        address = parse_address(name)
+        if address is None:
+            reading.problem(path, "not the address of a PCI function", LOOK_AT_FILE)
+            continue
+        if address in seen:
+            reading.problem(path, "a function that is there already under another name", LOOK_AT_FILE)
+            continue
+        seen.add(address)
+        place = f"{path}/config"
+        config = reading.bytes(place)
+        header = decode_header(config) if config is not None else None
+        decoding = None
+        if config is not None and header is None:
+            reading.problem(place, f"only {len(config)} bytes, where a header has {HEADER_SIZE}", BY_DEVICE)
+        elif config is not None and header is not None:
+            if config.count(0xFF, 0, HEADER_SIZE) == HEADER_SIZE:
+                cause = "reads all ones: the function does not answer"
+                reading.problem(place, cause, "wake it or plug it in again")
+                header = None
+            else:
+                decoding = decode_function(config, header)
+                for wrong in decoding.wrong:
+                    reading.problem(place, wrong, BY_DEVICE)
+        yield Function(address, path, config, header, decoding)
+
+
+def _tell_what_is_missing(reading: Reading, functions: Sequence[Function]) -> None:
+    """Note capabilities that exist and could not be read, once for all functions."""
+    capable = [
+        function for function in functions if function.config and function.header and function.header.has_capabilities
+    ]
+    count = sum(len(function.config or b"") == HEADER_SIZE for function in capable)
+    if count:
+        reading.problem(DEVICES, f"capabilities of {count} functions are not readable", AS_ROOT)
+    count = sum(
+        len(function.config or b"") == CONFIG_SIZE
+        and function.decoding is not None
+        and any(capability.id == PCI_EXPRESS for capability in function.decoding.capabilities)
+        for function in capable
     )
-    if header.shape is None:
-        reading.problem(f"{path}/config", f"header of unknown type {header.type:#04x}", BY_DEVICE)
+    if count:
+        reading.problem(DEVICES, f"extended capabilities of {count} functions are not readable", WITH_EXTENDED)
+
+
+def _virtual(functions: Sequence[Function]) -> Iterator[tuple[Compound, Virtual]]:
+    """Yield the virtual functions that physical ones tell of and that are there."""
+    there = {function.address for function in functions}
+    for function in functions:
+        if function.decoding is None or function.header is None:
+            continue
+        found = {type(record): record for record in function.decoding.records}
+        sriov, numbering = found.get(Sriov), found.get(Numbering)
+        if not isinstance(sriov, Sriov) or not isinstance(numbering, Numbering):
+            continue
+        segment, bus, device, number = cast("tuple[int, int, int, int]", function.address.args)
+        told = Virtual(function.address, function.header.fields["vendor"], numbering.device)
+        for routing in virtual_functions(bus << 8 | device << 3 | number, numbering, sriov.active):
+            address = addr(segment, routing >> 8, routing >> 3 & 0x1F, routing & 7)
+            if address in there and address != function.address:
+                yield address, told
+
+
+def _function_facts(reading: Reading, function: Function, virtual: Mapping[Compound, Virtual]) -> Iterator[Fact]:
+    address, path = function.address, function.path
+    if function.header is None:
+        if function.config is None:
+            yield from _facts_without_config(reading, function)
         return
-    yield from _bar_facts(reading, path, function, config, header.shape.bars)
-    if header.shape.is_bridge:
-        yield Fact("bridge", (function, *decode_buses(config)))
-    yield from _interrupt_facts(reading, path, function, config)
-    if header.has_capabilities and len(config) > HEADER_SIZE:
-        capabilities = decode_capabilities(config, header.shape.capability_pointer)
-        for capability in capabilities.found:
-            yield Fact("pci_capability", (function, capability.name, capability.offset))
-        for wrong in capabilities.wrong:
-            reading.problem(f"{path}/config", wrong, BY_DEVICE)
+    fields = function.header.fields
+    name = fields["vendor"], fields["device"]
+    physical = None
+    if fields["vendor"] == 0xFFFF:
+        known = virtual.get(address)
+        told = identity(reading, path) or (known and (known.vendor, known.device))
+        if told is None:
+            cause = "names no vendor; it looks like a virtual function, and nothing tells of which device"
+            reading.problem(f"{path}/config", cause, WITH_PHYSICAL)
+        name = told or name
+        link = named_by_link(reading, f"{path}/physfn")
+        physical = (parse_address(link) if link else None) or (known and known.physical)
+    yield Fact("device", (address, *name, fields["class"], fields["sub_class"], fields["prog_if"], fields["revision"]))
+    if physical is not None:
+        yield Fact("virtual_function", (address, physical))
+    if function.decoding is not None:
+        yield from _decoded_facts(reading, function, function.decoding)
 
 
-def _interrupt_facts(reading: Reading, path: str, function: Compound, config: bytes) -> Iterator[Fact]:
-    pin, line = decode_interrupt(config)
-    if pin > 4:
-        reading.problem(f"{path}/config", f"interrupt pin {pin}, where there are four", BY_DEVICE)
-    elif pin:
-        yield Fact("interrupt_pin", (function, "abcd"[pin - 1], line))
+def _facts_without_config(reading: Reading, function: Function) -> Iterator[Fact]:
+    """Yield what the kernel's own files say of a function whose configuration space was not recorded."""
+    name = identity(reading, function.path)
+    code = reading.number(f"{function.path}/class", 16)
+    revision = reading.number(f"{function.path}/revision", 16)
+    if name is None or code is None or revision is None or not (0 <= code < 1 << 24 and 0 <= revision < 1 << 8):
+        return
+    kind = (code >> 16 & 0xFF, code >> 8 & 0xFF, code & 0xFF)
+    yield Fact("device", (function.address, *name, *kind, revision))
+    yield from _bar_facts(function.address, {}, resources(reading, f"{function.path}/resource"), 6)
 
 
-def _bar_facts(reading: Reading, path: str, function: Compound, config: bytes, count: int) -> Iterator[Fact]:
-    registers: dict[int, Bar] = {}
-    for found in decode_bars(config, count):
-        if isinstance(found, Bar):
-            registers[found.slot] = found
-        else:
-            reading.problem(f"{path}/config", found, BY_DEVICE)
-    resources = _resources(reading, f"{path}/resource")[:count]
+def _decoded_facts(reading: Reading, function: Function, decoding: Decoding) -> Iterator[Fact]:
+    address = function.address
+    shape = function.header.shape if function.header is not None else None
+    told = resources(reading, f"{function.path}/resource")
+    if shape is not None:
+        registers = {record.slot: record for record in decoding.records if isinstance(record, Bar)}
+        yield from _bar_facts(address, registers, told, shape.bars)
+        if shape.rom is not None:
+            rom = next((record for record in decoding.records if isinstance(record, Rom)), None)
+            yield from _rom_facts(address, rom, _at(told, ROM))
+    for record in decoding.records:
+        fact = FACTS.get(type(record))
+        if fact is not None:
+            yield Fact(fact.name, (address, *cast("tuple[Term, ...]", record)))
+        elif isinstance(record, Pin):
+            yield Fact("interrupt_pin", (address, *record))
+    total = next((record.total for record in decoding.records if isinstance(record, Sriov)), 0)
+    for record in decoding.records:
+        if isinstance(record, VfBar):
+            # The kernel's range is that of all virtual functions there can be, one after the other.
+            share = _at(told, VF_BARS + record.slot).size // total if total else 0
+            yield Fact("vf_bar", (address, record.slot, record.base, share or UNKNOWN, *record[2:]))
+    for capability in decoding.capabilities:
+        yield Fact("pci_capability", (address, capability.name, capability.offset))
+
+
+def _at(told: Sequence[Resource], index: int) -> Resource:
+    return told[index] if index < len(told) else NO_RESOURCE
+
+
+def _bar_facts(address: Compound, registers: Mapping[int, Bar], told: Sequence[Resource], count: int) -> Iterator[Fact]:
     for index in range(count):
-        resource = resources[index] if index < len(resources) else Resource(0, 0, 0)
-        register = registers.get(index)
-        told = _told(index, resource) if resource.flags & (IO | MEMORY) else None
-        bar = register or told
+        resource = _at(told, index)
+        by_kernel = register_of(index, resource)
+        bar = registers.get(index) or by_kernel
         if bar is not None:
-            base = bar.base if told is None or resource.flags & UNSET else told.base
-            size: int | str = resource.end - resource.start + 1 if resource.end > resource.start else "unknown"
-            yield Fact("bar", (function, index, base, size, bar.space, bar.width, bar.prefetchable))
+            base = bar.base if by_kernel is None or resource.flags & UNSET else by_kernel.base
+            size = resource.size or UNKNOWN
+            yield Fact("bar", (address, index, base, size, bar.space, bar.width, bar.prefetchable))
 
 
-def _told(index: int, resource: Resource) -> Bar:
-    if resource.flags & IO:
-        return Bar(index, resource.start, "io", 32, 0)
-    width = 64 if resource.flags & MEMORY_64 else 32
-    return Bar(index, resource.start, "memory", width, int(bool(resource.flags & PREFETCH)))
-
-
-def _resources(reading: Reading, path: str) -> list[Resource]:
-    found = []
-    for line in (reading.text(path) or "").splitlines():
-        try:
-            start, end, flags = (int(word, 16) for word in line.split())
-        except ValueError:
-            reading.problem(path, f"{line[:60]!r} is not start, end and flags", LOOK_AT_FILE)
-            break
-        found.append(Resource(max(start, 0), max(end, 0), flags))
-    return found
-
-
-def _kernel_facts(reading: Reading, path: str, function: Compound) -> Iterator[Fact]:
-    node = reading.number(f"{path}/numa_node")
-    if node is not None and node >= 0:
-        yield Fact("device_node", (function, node))
-    # A link that a recording kept without its target tells the name all the same; what is no link leads to itself.
-    driver = (reading.link(f"{path}/driver") or "driver").rpartition("/")[2]
-    if driver != "driver":
-        yield Fact("device_driver", (function, driver))
+def _rom_facts(address: Compound, rom: Rom | None, resource: Resource) -> Iterator[Fact]:
+    if rom is None and not resource.size:
+        return
+    base = rom.base if rom is not None and (not resource.size or resource.flags & UNSET) else resource.start
+    yield Fact("expansion_rom", (address, base, resource.size or UNKNOWN, rom.enabled if rom is not None else 0))

@@ -10,10 +10,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import show
-from skb.client import Client, SkbError
+from skb.cli import offline, show
+from skb.cli.formats import Format
+from skb.client import Client
 from skb.client.exchange import URL
-from skb.errors import ServiceError
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -25,17 +25,6 @@ app = typer.Typer(
 Url = Annotated[str, typer.Option("--url", envvar="SKB_URL", help="Where the service is.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of facts and tokens. Default: ~/.local/share/skb.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-
-
-def main() -> None:
-    """Run the command line. What goes wrong ends in one message on standard error: status 1, or 2 for the command line itself."""
-    try:
-        app()
-    except (SkbError, ServiceError, OSError) as error:
-        print(f"skb: {error}", file=sys.stderr)  # noqa: T201  # this is the terminal
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 @app.callback(invoke_without_command=True)
@@ -106,20 +95,22 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
 
 
-@app.command()
-def probe(json: Json = False) -> None:
-    """Probe this machine, without a service, and print the facts. What could not be read is said on standard error."""
-    from probes.fact import to_json  # decoders are loaded where they are used
-    from probes.machine import live, survey
+def _offline(name: str) -> None:
+    """Name a command of `offline` in the help, and pass it what it was given."""
 
-    found = survey(live())
-    for problem in found.problems:
-        typer.echo(f"skb: {problem.place}: {problem.cause}; {problem.remedy}", err=True)
-    if json:
-        for fact in found.facts:
-            _write_json(to_json(fact), indent=0)
-    else:
-        show.probed([to_json(fact) for fact in found.facts], Console())
+    def command(context: typer.Context) -> None:
+        offline.run([name, *context.args])
+
+    command.__doc__ = offline.COMMANDS[name].__doc__
+    app.command(
+        name,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+    )(command)
+
+
+for _name in offline.COMMANDS:
+    _offline(_name)
 
 
 @app.command()
@@ -202,13 +193,22 @@ def tree(
 
 
 @app.command()
-def topology(url: Url = URL, json: Json = False) -> None:
-    """Show the machine as a tree: packages, caches, nodes, cores, PCI devices."""
-    with Client(url) as client:
-        if json:
-            _write_json(client.topology())
-        else:
-            typer.echo(client.topology_text().rstrip())
+def topology(
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", exists=True, help="A recorded machine, or hwloc XML. Default: what the service knows."),
+    ] = None,
+    shape: Annotated[Format, typer.Option("--format", help="What to show it as.")] = Format.text,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Where to write. Default: standard output.")
+    ] = None,
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Show a machine as a tree: packages, caches, nodes, cores, PCI devices."""
+    from skb.cli.topology import topology as show_topology  # renderings are loaded where they are used
+
+    show_topology(url, source, Format.json if json else shape, output)
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:

@@ -6,19 +6,15 @@ import re
 from typing import Any
 
 import pytest
+from conftest import Compare
+from probes_lspci import expected, size
+from probes_lspci_told import told
 from probes_recorded import DATA, address, load, machines, rows
 from probes_vocabulary import violations
 
 from probes.fact import Survey
+from probes.pci.lspci import read, recognises
 from probes.pci.probe import probe
-from probes.source import Files
-
-SLOT = re.compile(r"^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7]) ")
-BYTES = re.compile(r"^([0-9a-f]{2,3}): ((?:[0-9a-f]{2} ?)+)$")
-
-REGION = re.compile(
-    r"Region (\d): (?:(I/O ports) at ([0-9a-f]+)|Memory at ([0-9a-f]+) \((\d+)-bit, (non-)?prefetchable\))"
-)
 
 NAMES = {
     (False, "Power Management"): "pm",
@@ -68,23 +64,31 @@ NAMES = {
 """Capabilities by how lspci begins to speak of them."""
 
 
-@pytest.fixture(scope="module", params=machines("pci", "[!I-i]*"))
+WITH_LIVE = sorted(path.parent.name for path in (DATA / "pci").glob("*/original.expected.json"))
+"""Machines whose dump came with what the live lspci said."""
+
+
+@pytest.fixture(scope="module", params=machines("pci", "*-*"))
 def machine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="module")
-def found(machine: str) -> Survey:
-    configs: dict[str, bytearray] = {}
-    slot = ""
-    for line in (DATA / "pci" / machine / "config.txt").read_text(errors="replace").splitlines():
-        if start := SLOT.match(line):
-            slot = f"{start[1] or '0000'}:{start[2]}"
-        elif row := BYTES.match(line):
-            configs.setdefault(slot, bytearray()).extend(bytes.fromhex(row[2]))
-    files = {f"/sys/bus/pci/devices/{name}/config": bytes(config) for name, config in configs.items()}
-    return probe(Files(files))
+def text(machine: str) -> str:
+    return (DATA / "pci" / machine / "config.txt").read_text(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def found(machine: str, text: str) -> Survey:
+    recording = read(text, machine)
+    assert recording.problems == ()
+    return probe(recording.source)
+
+
+@pytest.fixture(scope="module")
+def by_lspci(machine: str) -> dict[str, dict[tuple[Any, ...], Any]]:
+    return expected((DATA / "pci" / machine / "expected.lspci-vvvnD.txt").read_text(errors="replace"))
 
 
 @pytest.fixture(scope="module")
@@ -92,50 +96,45 @@ def functions(machine: str) -> Any:
     return {entry["slot"]: entry for entry in load(DATA / "pci" / machine / "expected.json")}
 
 
+def test_the_dump_is_recognised_by_its_beginning(text: str) -> None:
+    assert recognises(text[: 64 * 1024])
+
+
 def test_facts_are_declared_and_well_typed(found: Survey) -> None:
     assert violations(found.facts) == []
 
 
-def test_functions_are_those_that_lspci_lists(found: Survey, functions: Any) -> None:
-    assert {
-        address(function): (f"{vendor:04x}", f"{device:04x}", f"{kind:02x}{sub:02x}", prog, revision)
-        for function, vendor, device, kind, sub, prog, revision in rows(found)["device"]
-    } == {
-        slot: (
-            entry["vendor"],
-            entry["device"],
-            entry["class"],
-            int(entry.get("progif") or "0", 16),
-            int(entry.get("rev") or "0", 16),
+def test_only_what_is_missing_is_a_problem(found: Survey) -> None:
+    assert [problem for problem in found.problems if "are not readable" not in problem.cause] == []
+
+
+def test_functions_are_all_there(found: Survey, functions: Any) -> None:
+    assert [address(function) for function, *_ in rows(found)["device"]] == sorted(functions)
+
+
+def test_every_field_is_what_lspci_reads(
+    machine: str, found: Survey, by_lspci: dict[str, dict[tuple[Any, ...], Any]], compare: Compare
+) -> None:
+    ours = told(found)
+    for subject in sorted(ours.keys() | by_lspci.keys()):
+        compare(f"PCI: {subject}", machine, ours.get(subject, {}), by_lspci.get(subject, {}))
+
+
+@pytest.mark.parametrize("recorded_live", WITH_LIVE or machines("pci", "no-live-lspci"))
+def test_sizes_that_the_live_lspci_told_are_known(recorded_live: str, compare: Compare) -> None:
+    directory = DATA / "pci" / recorded_live
+    found = probe(read((directory / "config.txt").read_text(errors="replace"), recorded_live).source)
+    shown = (
+        (entry["slot"], *pair)
+        for entry in load(directory / "original.expected.json")
+        for pair in re.findall(
+            r"Region (\d): (?:Memory|I/O ports) at [0-9a-f]+ .*?\[size=(\w+)\]", "\n".join(entry["regions"])
         )
-        for slot, entry in functions.items()
-    }
-
-
-def test_bus_numbers_of_bridges_are_those_that_lspci_reads(found: Survey, functions: Any) -> None:
-    assert {address(function): buses for function, *buses in rows(found)["bridge"]} == {
-        slot: [entry["bus"][key] for key in ("primary", "secondary", "subordinate")]
-        for slot, entry in functions.items()
-        if "bus" in entry
-    }
-
-
-def test_base_address_registers_are_those_that_lspci_reads(found: Survey, functions: Any) -> None:
-    expected = {}
-    for slot, entry in functions.items():
-        for text in entry["regions"]:
-            region = REGION.match(text)
-            if region is None:
-                assert any(word in text for word in ("unassigned", "virtual", "Expansion ROM")), text
-                continue
-            space = "io" if region[2] else "memory"
-            base, width = int(region[3] or region[4], 16), int(region[5] or 32)
-            expected[slot, int(region[1])] = (base, "unknown", space, width, int(space == "memory" and not region[6]))
-    for (slot, index), (_, _, _, width, _) in list(expected.items()):
-        if width == 64:  # from a dump lspci takes an odd upper half for an I/O register; on the machine it does not
-            expected.pop((slot, index + 1), None)
-    told = {(address(function), index): tuple(rest) for function, index, *rest in rows(found)["bar"]}
-    assert {key: bar for key, bar in told.items() if bar[0] or key in expected} == expected
+    )
+    sizes = {(slot if slot.count(":") == 2 else f"0000:{slot}", int(index)): size(text) for slot, index, text in shown}
+    told_sizes = {(address(function), index): length for function, index, _, length, *_ in rows(found)["bar"]}
+    assert sizes
+    compare("PCI: sizes of registers", recorded_live, {key: told_sizes.get(key) for key in sizes}, sizes)
 
 
 def test_capabilities_are_those_that_lspci_finds(machine: str, found: Survey, functions: Any) -> None:

@@ -5,16 +5,26 @@ A target whose recordings are absent has the seeds that need none: this machine'
 
 from __future__ import annotations
 
+import bz2
 import re
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import zstandard
 from fuzz_mutations import Case
 
-from probes.machine import survey
+from probes.acpi import namespace
+from probes.acpi import probe as acpi
+from probes.fact import Survey
+from probes.machine import live, survey
+from probes.recorded import RecordingError, bundle
+from probes.recorded.formats import open_content
 from probes.source import Files
+from probes.synthetic.description import DescriptionError
+from probes.synthetic.survey import survey as synthetic
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -110,6 +120,87 @@ def _texts(*patterns: str, smaller_than: int = 300_000) -> Callable[[], Iterator
     return seeds
 
 
+def _archives() -> Iterator[Case]:
+    """Archives as they are when decompressed: of compressed bytes hardly a mutation gets anywhere."""
+    for path in (*sorted((DATA / "cpuid").glob("*.tar.bz2")), *sorted((DATA / "sysfs").glob("*.tar.bz2"))):
+        content = bz2.decompress(path.read_bytes())
+        if len(content) < LARGEST_SEED:
+            yield {path.name: content}
+
+
+def _bundles() -> Iterator[Case]:
+    answers, _ = bundle.record(live())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "machine.tar.zst"
+        bundle.write(answers, path, program="fuzz")
+        yield {path.name: archive_content(path)}
+
+
+def archive_content(path: Path) -> bytes:
+    """A bundle, decompressed."""
+    return zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()
+
+
+def _dumps() -> Iterator[Case]:
+    """The text of acpidump, of real tables."""
+    for directory in sorted((DATA / "acpi").glob("*/tables")):
+        lines = []
+        for path in sorted(directory.iterdir()):
+            content = path.read_bytes()
+            if _is_data(path.stem) and len(content) < 20_000:
+                lines.append(f"{content[:4].decode('ascii', 'replace')} @ 0x0000000000000000")
+                lines += (
+                    f"    {at:04X}: {content[at : at + 16].hex(' ').upper()}  ." for at in range(0, len(content), 16)
+                )
+        yield {"acpidump.txt": "\n".join(lines).encode()}
+    yield {"acpidump.txt": b"APIC @ 0x0000000000000000\n    0000: 41 50 49 43 24 00 00 00 01 00 00 00 00 00 00 00  .\n"}
+
+
+def _described() -> Iterator[Case]:
+    for text in (
+        "pack:2 numa:2 l3:4 core:8 pu:2",
+        "[numa(memory=16GB)] package:2 die:2 l2:1(size=4MiB) core:2 pu:2(indexes=core:pack)",
+    ):
+        yield {"description": text.encode()}
+
+
+def _synthesise(case: Case) -> object:
+    (content,) = case.values()
+    try:
+        return synthetic(content.decode("latin-1")[:200], "none")
+    except DescriptionError as error:
+        return error
+
+
+def _namespaces() -> Iterator[Case]:
+    for path in sorted((DATA / "acpi").glob("*/expected/acpiexec-resources.txt"))[:4]:
+        yield {path.name: path.read_bytes()[:60_000]}
+    yield {"x": b"Device: \\_SB.PCI0\nEvaluating _CRS\n[00] IO\n   Address Minimum : 0CF8\n"}
+
+
+def _namespace(case: Case) -> object:
+    (content,) = case.values()
+    return namespace.read(content.decode("latin-1"))
+
+
+def _open(case: Case) -> object:
+    """Open a file as whatever it seems to be, and survey it."""
+    ((name, content),) = case.items()
+    try:
+        found = open_content(content, name, name)
+    except RecordingError as error:
+        return error
+    return found if isinstance(found, Survey) else survey(found.source, OPENED)
+
+
+OPENED = ("cpuid", "pci", "memory", "devices")
+"""What is surveyed of a file: not ACPI, whose programs another program runs, in seconds of its own."""
+
+
+def _tables(case: Case) -> object:
+    return acpi.probe(Files(case))
+
+
 def _survey(*subjects: str) -> Callable[[Case], object]:
     return lambda case: survey(Files(case), subjects)
 
@@ -120,8 +211,19 @@ def _of(targets: Iterable[Target]) -> Mapping[str, Target]:
 
 TARGETS = _of(
     (
-        Target("acpi", _acpi_seeds, _survey("acpi")),
+        Target("acpi", _acpi_seeds, _tables),
         Target("pci", _pci_seeds, _survey("pci")),
         Target("kernel", _kernel_seeds, _survey("cpuid", "memory", "devices")),
+        Target("aml", _namespaces, _namespace),
+        Target("acpidump", _dumps, _open),
+        Target("lspci", _texts("pci/*/config.txt"), _open),
+        Target("cpuid-text", _texts("cpuid-text/*.txt", "cpuid-text/*/cpuid_raw.txt"), _open),
+        Target("hwloc-xml", _texts("cpuid/*.xml", "sysfs/*.xml"), _open),
+        Target(
+            "latency", _texts("latency/*.csv", "latency/raw/*.mct", "latency/raw/*.txt", smaller_than=60_000), _open
+        ),
+        Target("archive", _archives, _open),
+        Target("bundle", _bundles, _open),
+        Target("synthetic", _described, _synthesise),
     )
 )

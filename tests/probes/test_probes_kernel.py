@@ -187,7 +187,10 @@ def test_without_root_the_map_of_the_firmware_stands_in() -> None:
     files["/sys/firmware/memmap/0/type"] = "System RAM\n"
     found = iomem.probe(machine(files))
     assert [problem.cause for problem in found.problems] == ["shows no addresses"]
-    assert found.facts == (Fact("memory_region", (0, 0xA0000, "system_ram")),)
+    assert found.facts == (
+        Fact("memory_region", (0, 0xA0000, "system_ram")),
+        Fact("firmware_memory", (0, 0xA0000, "system_ram")),
+    )
 
 
 def test_a_device_belongs_to_the_function_that_it_sits_below() -> None:

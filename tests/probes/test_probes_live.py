@@ -118,8 +118,12 @@ def one_core_only() -> Iterator[tuple[Path, int]]:
 IN_CPUSET = """
 import json, os, sys
 from pathlib import Path
-from probes.machine import live, survey
+from importlib import import_module
+from probes.machine import SUBJECTS, live, survey
+[import_module(name) for names in SUBJECTS.values() for name in names]  # which nobody may not be allowed to read
 Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()))
+if sys.argv[2] == "nobody":
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
 found = survey(live())
 print(json.dumps([found.facts, [problem.cause for problem in found.problems]]))
 """
@@ -128,13 +132,25 @@ print(json.dumps([found.facts, [problem.cause for problem in found.problems]]))
 @x86
 def test_a_core_outside_the_cpuset_is_reported_and_told_of_by_the_kernel(one_core_only: tuple[Path, int]) -> None:
     group, closed = one_core_only
-    command = [sys.executable, "-c", IN_CPUSET, str(group)]
+    command = [sys.executable, "-c", IN_CPUSET, str(group), "nobody"]  # who may not read the core's device
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     facts, causes = json.loads(ran.stdout)
     for told in ("core", "cpu_thread", "cpu_vendor", "cpu_feature", "addrspace"):
         assert closed in [args[0] for name, args in facts if name == told]
     assert closed in [args[1] for name, args in facts if name == "cache_shared"]
     assert any(cause.startswith(f"not executed on cores {closed}:") for cause in causes)
+
+
+@x86
+def test_a_core_outside_the_cpuset_is_told_of_by_its_device(one_core_only: tuple[Path, int]) -> None:
+    group, closed = one_core_only
+    if not os.access(f"/dev/cpu/{closed}/cpuid", os.R_OK):
+        pytest.skip(f"/dev/cpu/{closed}/cpuid may not be read here, or is not there")
+    command = [sys.executable, "-c", IN_CPUSET, str(group), "root"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    facts, causes = json.loads(ran.stdout)
+    assert closed in [args[0] for name, args in facts if name == "tlb"]  # which the kernel does not tell
+    assert not any(cause.startswith("not executed") for cause in causes)
 
 
 def test_a_live_machine_is_named_by_uname() -> None:
@@ -149,7 +165,9 @@ def test_a_survey_says_the_same_twice_of_what_does_not_change() -> None:
 
 AS_NOBODY = """
 import json, os
-from probes.machine import live, survey
+from importlib import import_module
+from probes.machine import SUBJECTS, live, survey
+[import_module(name) for names in SUBJECTS.values() for name in names]  # which nobody may not be allowed to read
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 found = survey(live())
 problems = [[problem.place, problem.remedy] for problem in found.problems]

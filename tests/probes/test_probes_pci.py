@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.fact import Fact, Survey, addr
+from probes.pci.bars import Bar, decode_bars
 from probes.pci.capabilities import decode_capabilities
-from probes.pci.config import Bar, decode_bars, decode_header
+from probes.pci.header import decode_header
 from probes.pci.probe import DEVICES, parse_address, probe
 from probes.source import Files
 

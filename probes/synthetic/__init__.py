@@ -1,0 +1,1 @@
+"""Machines that are not there: described in hwloc's synthetic syntax, or known from the literature."""

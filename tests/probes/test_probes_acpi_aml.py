@@ -1,0 +1,164 @@
+"""Programs of AML, compiled here and run by ACPICA's interpreter: what they tell, and what becomes of those that misbehave."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from probes.acpi import acpiexec, aml, namespace
+from probes.fact import Fact, Survey, addr
+from probes.source import Files
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("iasl") is None or shutil.which("acpiexec") is None,
+    reason="iasl and acpiexec (package acpica-tools) are not installed",
+)
+
+HOST_BRIDGE = """
+DefinitionBlock ("", "DSDT", 2, "OEMID", "TABLE", 1) {
+  Name (APIC, 0)
+  Method (_PIC, 1) { Store (Arg0, APIC) }
+  Scope (\\_SB) {
+    Device (LNKA) {
+      Name (_HID, EisaId ("PNP0C0F"))
+      Name (_CRS, ResourceTemplate () { IRQ (Level, ActiveLow, Shared) {11} })
+    }
+    Device (PCI1) {
+      Name (_HID, EisaId ("PNP0A08"))
+      Name (_CID, EisaId ("PNP0A03"))
+      Name (_SEG, 1)
+      Name (_BBN, 0x40)
+      Name (_PXM, 3)
+      Name (_CRS, ResourceTemplate () {
+        WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, 0, 0x40, 0x7F, 0, 0x40)
+        DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite, 0, 0xD0000000, 0xDFFFFFFF, 0, 0x10000000)
+        QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+                     0, 0x380000000000, 0x383FFFFFFFFF, 0, 0x4000000000)
+        WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, 0, 0x8000, 0xFFFF, 0, 0x8000)
+        WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, 0, 0, 0, 0, 0, , , IOW1)
+        IO (Decode16, 0xCF8, 0xCF8, 1, 8)
+      })
+      Method (_PRT) {
+        If (APIC) { Return (Package () { Package () { 0x001FFFFF, 0, 0, 16 }, Package () { 0x0002FFFF, 3, \\_SB.LNKA, 0 } }) }
+        Return (Package () { Package () { 0x0003FFFF, 0, 0, 9 } })
+      }
+      Device (RP01) {
+        Name (_ADR, 0x001C0000)
+        Name (_PRT, Package () { Package () { 0x0000FFFF, 1, 0, 17 } })
+      }
+    }
+    Device (GPU0) { Name (_HID, "ACPI0004") Name (_PXM, 5) }
+  }
+}
+"""
+
+
+def compiled(source: str, folder: Path) -> bytes:
+    (folder / "dsdt.asl").write_text(source)
+    result = subprocess.run(
+        ["iasl", "-p", "out", "dsdt.asl"], cwd=folder, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (folder / "out.aml").exists(), result.stdout + result.stderr
+    return (folder / "out.aml").read_bytes()
+
+
+def told(dsdt: bytes, **files: bytes) -> Survey:
+    return aml.probe(Files({"/sys/firmware/acpi/tables/DSDT": dsdt, **files}))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Survey:
+    config = bytearray(64)
+    config[0x18:0x1B] = bytes((0x40, 0x41, 0x41))
+    dsdt = compiled(HOST_BRIDGE, tmp_path_factory.mktemp("asl"))
+    return told(dsdt, **{"/sys/bus/pci/devices/0001:40:1c.0/config": bytes(config)})
+
+
+def rows(survey: Survey, name: str) -> list[tuple[object, ...]]:
+    return [fact.args for fact in survey.facts if fact.name == name]
+
+
+def test_a_host_bridge_tells_its_segment_its_buses_and_where_it_is(found: Survey) -> None:
+    bridge = addr(1, 0x40, 0, 0)
+    assert rows(found, "rootbridge") == [(bridge, 0x40, 0x7F)]
+    assert rows(found, "rootbridge_path") == [(bridge, "\\_SB.PCI1")]
+    assert rows(found, "rootbridge_proximity") == [(bridge, 3)]
+    assert set(rows(found, "device_proximity")) == {("\\_SB.PCI1", 3), ("\\_SB.GPU0", 5)}
+    assert found.problems == ()
+
+
+def test_windows_are_those_that_have_a_length_and_are_passed_on(found: Survey) -> None:
+    bridge = addr(1, 0x40, 0, 0)
+    assert set(rows(found, "rootbridge_address_window")) == {
+        (bridge, "memory", 0xD0000000, 0xDFFFFFFF),
+        (bridge, "memory", 0x380000000000, 0x383FFFFFFFFF),
+        (bridge, "io", 0x8000, 0xFFFF),
+    }
+
+
+def test_pins_lead_where_they_do_with_io_apics(found: Survey) -> None:
+    assert set(rows(found, "interrupt_route")) == {
+        ("\\_SB.PCI1", 0x1F, "a", "", 16),
+        ("\\_SB.PCI1", 2, "d", "\\_SB.LNKA", 11),
+        ("\\_SB.PCI1.RP01", 0, "b", "", 17),
+    }
+    assert set(rows(found, "pci_interrupt")) == {
+        (addr(1, 0x40, 0x1F, 0), "a", 16),
+        (addr(1, 0x40, 2, 0), "d", 11),
+        (addr(1, 0x41, 0, 0), "b", 17),  # the bus that the bridge's configuration space names
+    }
+
+
+def test_a_loop_without_an_end_is_cut_and_the_rest_is_told(tmp_path: Path) -> None:
+    source = HOST_BRIDGE.replace("Name (APIC, 0)", "Name (APIC, 0)\n  Method (\\_SB._INI) { While (1) { Noop } }")
+    found = told(compiled(source, tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+
+
+def test_a_breakpoint_of_the_program_costs_what_its_method_tells(tmp_path: Path) -> None:
+    source = HOST_BRIDGE.replace("If (APIC) {", "BreakPoint\n        If (APIC) {")
+    found = told(compiled(source, tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+    assert len(rows(found, "rootbridge_address_window")) == 3
+    assert rows(found, "interrupt_route") == [("\\_SB.PCI1.RP01", 0, "b", "", 17)]
+    assert [problem.cause for problem in found.problems] == ["methods stop at breakpoints of their own"]
+
+
+@pytest.mark.parametrize("damaged", [b"DSDT" + bytes(60), b"DSDT" + bytes(10), b"DSDT\x2c\x01\x00\x00" + b"\xff" * 292])
+def test_a_damaged_table_is_one_problem(damaged: bytes) -> None:
+    found = told(damaged)
+    assert rows(found, "rootbridge") == []
+    assert len(found.problems) <= 1
+
+
+def test_without_the_interpreter_there_is_one_problem_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acpiexec, "PROGRAM", "no-such-interpreter")
+    found = told(b"DSDT" + bytes(60))
+    assert found.facts == ()
+    assert "acpica-tools" in found.problems[0].remedy
+
+
+def test_without_tables_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aml, "evaluate", lambda *_: pytest.fail("it was started"))
+    assert aml.probe(Files({})) == Survey()
+
+
+def test_a_program_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(acpiexec, "PROGRAM", str(program))
+    monkeypatch.setattr(acpiexec, "SECONDS", 1)
+    assert "did not end within 1 s" in told(b"DSDT" + bytes(60)).problems[0].cause
+
+
+def test_names_are_those_without_fill() -> None:
+    assert namespace.normal("\\_SB_.PCI0.LNK_") == "\\_SB.PCI0.LNK"
+
+
+def test_facts_are_told_once(found: Survey) -> None:
+    assert len(set(found.facts)) == len(found.facts)
+    assert all(isinstance(fact, Fact) for fact in found.facts)
