@@ -82,7 +82,8 @@ def one_way_facts(latencies: Pairs, ps: float) -> Iterator[Fact]:
 
 def number(text: str) -> float | None:
     """Read a latency: a finite decimal number above zero, else None."""
-    value = float(text) if len(text) <= 64 and _DECIMAL.fullmatch(text.strip()) else 0.0
+    written = text.strip()
+    value = float(written) if len(text) <= 64 and _DECIMAL.fullmatch(written) else 0.0
     return value if math.isfinite(value) and 0 < value < 1e12 else None
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.fact import Survey
-from probes.foreign import core_to_core, mctop, nsend
+from probes.foreign import core_to_core, latencies, mctop, nsend
 
 
 def rows(found: Survey) -> dict[str, list[tuple[Any, ...]]]:
@@ -292,3 +292,7 @@ def test_reading_any_text_raises_nothing(module: Any, text: str) -> None:
     for head in ("", "#x #HWCs 3 #Nodes 2 SMT 1\n", "Num cores: 2\n"):
         for fact in module.read(head + text, "rtt").facts:
             assert all(isinstance(arg, str) or arg >= 0 for arg in fact.args)
+
+
+def test_blanks_of_any_kind_around_a_latency_are_no_part_of_it() -> None:
+    assert latencies.number("\x1f 9.32\t") == 9.32
