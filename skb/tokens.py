@@ -94,7 +94,7 @@ class Tokens:
     def _refresh(self) -> None:
         try:
             found = self._path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._read_at, self._tokens = None, {}
             return
         at = (found.st_mtime_ns, found.st_ino)

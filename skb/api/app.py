@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from skb.api import fact_routes, machine_routes, models, problems, reasoning_routes, service_routes
 from skb.api.authority import Authority
-from skb.api.context import knowledge_of
+from skb.api.context import knowledge_of, machine_named
 from skb.api.limits import BodyLimit, LoopbackOnly
 from skb.api.metrics import Metrics
 from skb.api.quick import QuickQuery
@@ -21,7 +21,7 @@ from skb.api.settings import Settings
 from skb.machines.registry import Machines
 from skb.reasoning import Solvers
 
-MOST_BODY = 128 * 1024 * 1024
+MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
 
 COMPRESSED_FROM = 4096
@@ -65,8 +65,8 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for router in (service_routes.router, machine_routes.router):
         app.include_router(router)
-    for prefix in ("/v1", "/v1/machines/{machine}"):
-        app.include_router(_about_a_machine(), prefix=prefix)
+    app.include_router(_about_a_machine(), prefix="/v1")
+    app.include_router(_about_a_machine(), prefix="/v1/machines/{machine}", dependencies=[Depends(machine_named)])
     _stack(app, settings)
     return app
 

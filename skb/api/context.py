@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.responses import Response
 
 from skb.api.problems import NotModified
@@ -20,6 +20,13 @@ def machines_of(request: Request) -> Machines:
     """Give the machines that the service knows."""
     machines: Machines = request.app.state.machines
     return machines
+
+
+def machine_named(
+    machine: Annotated[str, Path(description="A machine that is known; `local` is the one that serves.")],
+) -> None:
+    """Describe the machine in the path; what it leads to is the business of `knowledge_of`."""
+    del machine
 
 
 def knowledge_of(request: Request) -> Knowledge:

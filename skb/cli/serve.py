@@ -176,7 +176,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
         return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        raise StartFailed(f"--host {host}: give an address of this machine, like 127.0.0.1") from None
+        raise StartFailed(f"--host {host}: give an address of this machine, like that of loopback, 127.0.0.1") from None
 
 
 def _listen(address: ipaddress.IPv4Address | ipaddress.IPv6Address, options: Options) -> socket.socket:

@@ -134,7 +134,9 @@ spelt_if_cyclic(Value, Spelt) :-
     (   acyclic_term(Value)
     ->  Spelt = Value
     ;   copy_term_nat(Value, Plain),
-        format(string(Text), "~W", [Plain, [quoted(true), cycles(true)]]),
+        '$factorize_term'(Plain, Skeleton, Equations),
+        numbervars(Skeleton-Equations, 0, _),
+        format(string(Text), "~W", [@(Skeleton, Equations), [quoted(true), numbervars(true)]]),
         Spelt = '$encoded object'(cyclic, Text)
     ).
 

@@ -116,7 +116,6 @@ class Machines:
             await self._close(name)
 
     def _knowledge(self, name: str) -> Knowledge:
-        self._directory.mkdir(parents=True, exist_ok=True)
         known = self._open[name] = Knowledge(Store(self._directory, name), self._engines)
         self._used[name] = time.monotonic()
         return known

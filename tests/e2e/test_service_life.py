@@ -1,5 +1,6 @@
 """The service's life: starts, ends, crashes, restarts, full disks, other services."""
 
+import json
 import os
 import resource
 import signal
@@ -132,7 +133,9 @@ def test_a_goal_that_does_not_end_does_not_keep_the_service_from_ending(busy: Se
     before = cpu_seconds(busy.engine())
     asking.start()
     until(lambda: cpu_seconds(busy.engine()) > before + 0.2)
-    assert busy.end(signal.SIGTERM) == (0, "")
+    status, words = busy.end(signal.SIGTERM)
+    assert status == 0
+    assert [json.loads(line)["status"] for line in words.splitlines()] == [503]
     asking.join()
     assert answers == [503]
 

@@ -129,7 +129,7 @@ def test_constraints_that_are_left_are_told(solve: Solve) -> None:
 
 
 def test_what_is_cyclic_is_told_as_text(solve: Solve) -> None:
-    assert solve("X = f(X), Y = 1") == {"X": {"cyclic": "@(S_1,[S_1=f(S_1)])"}, "Y": 1}
+    assert solve("X = f(X), Y = 1") == {"X": {"cyclic": "@(A,[A=f(A)])"}, "Y": 1}
 
 
 def test_an_integer_of_any_size_comes_and_goes(solve: Solve) -> None:
