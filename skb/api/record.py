@@ -49,8 +49,7 @@ class Record:
             await self._app(scope, receive, noted)
         finally:
             seconds = time.perf_counter() - started
-            route = scope.get("route")
-            path = getattr(route, "path_format", None) or (scope["path"] if status == 200 else "other")
+            path = _endpoint(scope, status)
             self._metrics.request(scope["method"] if path != "other" else "other", path, status, seconds)
             if self._every or status >= 500 or (seconds > SLOW_SECONDS and not path.endswith("/watch")):
                 self._note(scope, number.decode(), status, seconds)
@@ -67,3 +66,11 @@ class Record:
             ms=round(seconds * 1000, 1),
             token=scope.get("state", {}).get("token"),
         )
+
+
+def _endpoint(scope: Scope, status: int) -> str:
+    """Give the path with names for what varies in it. What was asked for and is not there is one endpoint, however many names it has."""
+    named = {str(value): f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    if "route" not in scope and status != 200:
+        return "other"
+    return "/".join(named.get(part, part) for part in scope["path"].split("/"))

@@ -1,6 +1,5 @@
 """The commands: each asks the service, or is it, and shows the answer to a person or, with --json, to a program."""
 
-import os
 import sys
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -10,10 +9,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import offline, show
+from skb.cli import machines as machine_commands
+from skb.cli import offline, show, token
 from skb.cli.formats import Format
-from skb.client import Client
-from skb.client.exchange import URL
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -21,10 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Url = Annotated[str, typer.Option("--url", envvar="SKB_URL", help="Where the service is.")]
-Data = Annotated[Path | None, typer.Option(help="Folder of facts and tokens. Default: ~/.local/share/skb.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -90,11 +85,6 @@ def serve(
     )
 
 
-def default_data() -> Path:
-    """Give the folder of the facts where none is named: by the XDG base directory specification."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
-
-
 def _offline(name: str) -> None:
     """Name a command of `offline` in the help, and pass it what it was given."""
 
@@ -117,17 +107,21 @@ for _name in offline.COMMANDS:
 def facts(
     name: Annotated[str | None, typer.Argument(help="A fact; without, all are listed.")] = None,
     where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
+    revision: Annotated[
+        int | None, typer.Option(min=0, help="As of this revision, if that is still in the log.")
+    ] = None,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """List the facts that are declared, or the rows of one."""
-    with Client(url) as client:
+    with connect(url, machine) as client:
         if name is None:
             predicates = client.facts()
             _print(predicates, json, lambda: show.predicates(predicates))
         else:
             filters = dict(_pair(text) for text in where or [])
-            rows = client.rows(name, **filters)
+            rows = client.rows(name, revision=revision, **filters)
             _print(rows, json, lambda: show.table(rows, name))
 
 
@@ -137,12 +131,13 @@ def query(
     param: Annotated[list[str] | None, typer.Option(help="Variable=value, the value in JSON; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
     timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that the goal may take.")] = 10_000,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Solve a Prolog goal. Exits with 1 if it has no solution."""
     params = {name: _value(text) for name, text in map(_pair, param or [])}
-    with Client(url) as client:
+    with connect(url, machine) as client:
         answer = client.query(goal, params, limit, timeout_ms)
     _print(answer, json, lambda: show.answer(answer))
     if not answer.solutions:
@@ -161,12 +156,13 @@ def place(
     avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
     max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find cores for dispatchers so that their traffic travels least."""
     matrix = _matrix(traffic)
-    with Client(url) as client:
+    with connect(url, machine) as client:
         placement = client.place(
             len(matrix),
             matrix,
@@ -183,11 +179,12 @@ def tree(
     root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
     cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find the broadcast tree by which the last core has received soonest."""
-    with Client(url) as client:
+    with connect(url, machine) as client:
         found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
     _print(found, json, lambda: show.tree(found))
 
@@ -202,13 +199,18 @@ def topology(
     output: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Where to write. Default: standard output.")
     ] = None,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Show a machine as a tree: packages, caches, nodes, cores, PCI devices."""
     from skb.cli.topology import topology as show_topology  # renderings are loaded where they are used
 
-    show_topology(url, source, Format.json if json else shape, output)
+    show_topology(connect(url, machine), source, Format.json if json else shape, output)
+
+
+app.registered_commands += machine_commands.app.registered_commands
+app.add_typer(token.app, name="token")
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:
