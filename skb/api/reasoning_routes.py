@@ -75,7 +75,11 @@ async def explain(body: models.Explain, request: Request, knowledge: Known) -> R
     return json(found)
 
 
-@router.get("/topology", response_model=models.Part)
+@router.get(
+    "/topology",
+    response_model=models.Part,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def topology(knowledge: Fresh, request: Request, format: Literal["json", "text"] = "json") -> Response:  # noqa: A002  # the parameter's name in the API
     """Give the machine as a tree: packages, caches, nodes, cores, PCI devices."""
     (term,), _ = await knowledge.rule("topology")

@@ -37,7 +37,8 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %   | nothing                                  | done(0)                                          |
 
 perform(Request, Reply) :-
-    catch(reply(Request, Reply), Error, problem(Error, Reply)),
+    retractall(interrupted),
+    catch(reply(Request, Reply), Error, told(Error, Reply)),
     !.
 perform(_, problem(failed, "no answer", 0, 0)).
 
@@ -86,7 +87,7 @@ field_json(Name-Type, [Name, Type]).
 %   rows each, but the last, as they are found; it may end in problem(Kind, Detail, Line, Column).
 
 produce(stream(Text, Params, Limit, Inferences, Size, Exact), Reply) :-
-    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Exact, Reply), Error, problem(Error, Reply)).
+    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Exact, Reply), Error, told(Error, Reply)).
 
 batches(Text, Params, Limits, Size, Exact, batch(Names, Rows)) :-
     batch(Text, Params, Limits, Size, Exact, Names, Rows).
@@ -96,7 +97,20 @@ batches(Text, Params, Limits, Size, Exact, batch(Names, Rows)) :-
 %   Give up the goal that runs: nobody waits for its answer any more.
 
 interrupt(_) :-
+    retractall(interrupted),
+    assertz(interrupted),
     throw(engine(interrupted)).
+
+%   Whether that was said since this request began: a goal can throw the same term, and means nothing by it.
+
+:- dynamic interrupted/0.
+
+told(Error, Reply) :-
+    (   Error == engine(interrupted),
+        \+ retract(interrupted)
+    ->  problem(error('the goal threw engine(interrupted)', _), Reply)
+    ;   problem(Error, Reply)
+    ).
 
 %   One transaction: the patterns go, then the facts come.
 
