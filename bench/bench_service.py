@@ -150,11 +150,11 @@ def http(_: int) -> list[Figure]:
         prolog = subprocess.Popen(
             [
                 "swipl",
-                str(server),
                 "-g",
                 f"http_server(http_dispatch, [port({ports['swi']})])",
                 "-g",
                 "thread_get_message(stop)",
+                str(server),
             ],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
