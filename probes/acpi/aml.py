@@ -66,18 +66,18 @@ class Bridge:
 
 def probe(source: Source) -> Survey:
     """Evaluate the definition blocks. A machine whose tables cannot be read has none."""
-    dsdt, ssdts = _blocks(source)
+    dsdt, ssdts = blocks(source)
     if dsdt is None:
         return Survey()
     output = evaluate(dsdt, ssdts)
     namespace = read(output.text)
-    found = [_bridge(namespace, path) for path in sorted(namespace.devices) if _is_host_bridge(namespace, path)]
+    found = [_bridge(namespace, path) for path in sorted(namespace.devices) if is_host_bridge(namespace, path)]
     bridges, doubled = _one_for_each_bus(found)
     facts = tuple(_facts(source, namespace, bridges))
     return Survey(facts, (*output.problems, *_problems(namespace, found), *doubled))
 
 
-def _blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
+def blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
     """Return the DSDT and the SSDTs, as far as they can be read; the probe of tables says what cannot."""
     dsdt: bytes | None = None
     ssdts: list[tuple[int, str, bytes]] = []
@@ -113,14 +113,17 @@ def _facts(source: Source, namespace: Namespace, bridges: Sequence[Bridge]) -> I
             yield Fact("device_proximity", (path, domain))
 
 
-def _is_host_bridge(namespace: Namespace, path: str) -> bool:
+def is_host_bridge(namespace: Namespace, path: str) -> bool:
+    """Say whether a device is one, by its name or by what it is compatible with."""
     values = (namespace.answer(path, name).value for name in ("_HID", "_CID"))
     return any(
-        _id(item) in HOST_BRIDGES for value in values for item in (value if isinstance(value, tuple) else (value,))
+        hardware_id(item) in HOST_BRIDGES
+        for value in values
+        for item in (value if isinstance(value, tuple) else (value,))
     )
 
 
-def _id(value: Value) -> str:
+def hardware_id(value: Value) -> str:
     """Return a name of hardware; as a number it is three letters of five bits each and four digits (ACPI 6.5, 19.3.4)."""
     if not isinstance(value, int):
         return value if isinstance(value, str) else ""

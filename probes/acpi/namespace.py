@@ -31,8 +31,8 @@ STRING = re.compile(r'Length [0-9A-F]+ = "(.*)"')
 REFERENCE = re.compile(r"= (0x[0-9a-f]+) .*Name (\S{4})")
 LOOP = re.compile(r"^ACPI Error: Aborting method (\\\S*) due to previous error \(AE_AML_LOOP_TIMEOUT\)")
 
-READS = re.compile(r"AcpiExec: (?:SystemMemory Read|Region access on SpaceId (?!01))")
-"""Of ports it is not printed whether they are read or written; most are written, to tell how far the boot came."""
+READS = re.compile(r"AcpiExec: (?:SystemMemory Read|Region access)")
+"""Of registers elsewhere than in memory it is not printed whether they are read or written: they count as read."""
 
 MOST = 200_000
 """Rows of values that are read; the largest recorded machine has some thousands."""
