@@ -20,6 +20,12 @@ class UnknownFact(ServiceError):
     type, status, title = "unknown-fact", 404, "No such fact is declared"
 
 
+class UnknownMachine(ServiceError):
+    """No machine of this name is known."""
+
+    type, status, title = "unknown-machine", 404, "No such machine is known"
+
+
 class InvalidFact(ServiceError):
     """A fact is not what its declaration says."""
 
@@ -60,6 +66,42 @@ class RevisionConflict(ServiceError):
     """A write asked for a revision that is not the latest."""
 
     type, status, title = "revision-conflict", 409, "The facts have changed"
+
+
+class KeyExists(ServiceError):
+    """A write that was to add rows only would have replaced some."""
+
+    type, status, title = "key-exists", 409, "A row with this key is there"
+
+
+class FellBehind(ServiceError):
+    """Who watches is slower than the log is cut."""
+
+    type, status, title = "fell-behind", 410, "These changes are gone"
+
+
+class RevisionNotReached(ServiceError):
+    """A read asked for a revision that has not come."""
+
+    type, status, title = "revision-not-reached", 409, "The facts are not that far"
+
+
+class Unauthorized(ServiceError):
+    """A request has no token, or one that is not known."""
+
+    type, status, title = "unauthorized", 401, "A token is needed"
+
+
+class Forbidden(ServiceError):
+    """A token does not reach that far."""
+
+    type, status, title = "forbidden", 403, "The token does not allow this"
+
+
+class TooManyRequests(ServiceError):
+    """A token asks more often than it may."""
+
+    type, status, title = "too-many-requests", 429, "Too many requests"
 
 
 class StorageFailed(ServiceError):

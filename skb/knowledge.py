@@ -1,29 +1,53 @@
-"""What is known of one machine: its log, its engine, and the one order in which both see every write.
+"""What is known of one machine: its log, its engines, and the one order in which both see every write.
 
-A write is validated, appended to the log, applied by the engine, acknowledged with its revision. Reads go to the engine.
+A write is validated, appended to the log, told to every engine, acknowledged with its revision. Reads go to any engine that is free.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from skb.engine.process import Engine
-from skb.errors import InvalidFact, InvalidRequest, RevisionConflict, ServiceError, StartFailed, UnknownFact
-from skb.store import Store
+from skb.engine.pool import Pool
+from skb.engine.process import encode
+from skb.errors import (
+    FellBehind,
+    InvalidFact,
+    InvalidRequest,
+    KeyExists,
+    RevisionConflict,
+    RevisionNotReached,
+    StartFailed,
+    UnknownFact,
+)
+from skb.store.compact import compact
+from skb.store.log import KEEP_REVISIONS, Part, Store
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
 
 REFILL_BATCH = 5000
-"""Facts after which a message to a new engine is long enough."""
+"""Facts after which a message to a new template is long enough."""
 
-WRITE_SECONDS = 120.0
-"""What an engine may take for one message of facts."""
+COMPACT_BYTES = 8 * 1024 * 1024
+"""Of the log, from which all of it becomes a snapshot, unless the one there is has twice as many: making it costs as it is large."""
+
+REACH_SECONDS = 10.0
+"""How long a read waits for the revision that it wants."""
+
+MOST_SOLUTIONS = 10**15
+"""Of a stream that has no limit."""
+
+STREAM_ROWS = 500
+"""Solutions in one message of a stream."""
 
 RESTLESS = frozenset({"os_interrupt_count"})
 """Facts that differ whenever one looks. That they do is no change of the machine: they are written with the next one that is."""
+
+log = logging.getLogger(__name__)
 
 
 class Answers(NamedTuple):
@@ -35,30 +59,45 @@ class Answers(NamedTuple):
     inferences: int
 
 
+class Change(NamedTuple):
+    """What a transaction did to the facts that somebody watches."""
+
+    revision: int
+    origin: str
+    retracts: list[Any]
+    asserts: list[Any]
+
+
 class Rows(NamedTuple):
     """Rows of a fact, as objects by field name."""
 
-    rows: list[dict[str, Raw]]
+    rows: list[dict[str, Any]]
     more: bool
     revision: int
 
 
 class Knowledge:
-    """What is known of one machine. `open` it before use."""
+    """What is known of one machine. Its engines start when they are first needed; `open` starts them now."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, engines: int | None = None) -> None:
         self._store = store
-        self._engine = Engine(self._refill)
+        self._pool = Pool(self._fill, engines)
+        self._grown: asyncio.Future[None] | None = None
+        self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
+        self.inferences = 0
+        """Of all goals that were solved."""
 
     async def open(self) -> None:
-        """Start the engine and replay the log into it. Raises StartFailed."""
-        async with self._engine.turn():
-            pass
+        """Start an engine and replay the log into it. Raises StartFailed."""
+        await self._pool.open()
 
     async def close(self) -> None:
-        """End the engine. The log is the business of whoever opened it."""
-        await self._engine.close()
+        """End the engines. The log is the business of whoever opened it."""
+        if self._compacting is not None:
+            self._compacting.cancel()
+            await asyncio.gather(self._compacting, return_exceptions=True)
+        await self._pool.close()
 
     @property
     def revision(self) -> int:
@@ -66,23 +105,63 @@ class Knowledge:
         return self._store.revision
 
     @property
-    def engine_restarts(self) -> int:
-        """How many times the engine was replaced."""
-        return self._engine.restarts
+    def oldest_revision(self) -> int:
+        """The oldest revision whose rows can still be had."""
+        return self._store.base
 
     @property
-    def busy(self) -> bool:
-        """Whether the engine works on something, so that a question would have to wait."""
-        return self._engine.busy
+    def pool(self) -> Pool:
+        """The engines."""
+        return self._pool
 
-    async def _refill(self, engine: Engine) -> None:
-        (declared,) = await engine.ask("vocabulary")
+    @property
+    def store(self) -> Store:
+        """The log."""
+        return self._store
+
+    @property
+    def tag(self) -> str:
+        """What names this state of the machine's facts, and no other: for caches."""
+        return f"{self._store.identity}.{self._store.revision}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the machine was loaded from."""
+        return self._store.about
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Note what the machine was loaded from."""
+        self._store.describe(about)
+
+    async def rest(self) -> None:
+        """Let go of the engines until somebody asks again."""
+        await self._pool.close()
+
+    # Filling engines
+
+    async def _fill(self, pool: Pool) -> int:
+        (declared,) = await pool.ask_template(encode("vocabulary"))
         self.vocabulary = Vocabulary(msgspec.json.decode(declared))
+        for part in self._store.parts():
+            await pool.load(self._load(part))
         for changes in self._batches():
-            await engine.ask(_call("write", changes), seconds=WRITE_SECONDS)
+            await pool.load(encode(_call("write", changes)))
+        return self._store.revision
+
+    def _load(self, part: Part) -> bytes:
+        """Give the message that tells a part of the snapshot. Most go from the disk to the engine without a look."""
+        try:
+            declaration = self.vocabulary.declaration(part.name)
+        except UnknownFact as error:
+            raise self._of_another_version(f"the snapshot's {part.name}", error) from error
+        if declaration.plain:
+            return b'{"f":"load","args":["%s",%s]}' % (part.name.encode(), part.rows)
+        types = [field.type for field in declaration.fields]
+        rows = [list(map(to_term, types, row)) for row in msgspec.json.decode(part.rows)]
+        return encode(_call("load", part.name, rows))
 
     def _batches(self) -> Iterator[list[list[Any]]]:
-        """Give the whole log as the changes that an engine is told at a time."""
+        """Give the log as the changes that a template is told at a time."""
         changes: list[list[Any]] = []
         facts = 0
         for transaction in self._store.transactions():
@@ -90,40 +169,60 @@ class Knowledge:
                 retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
                 asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
             except (UnknownFact, InvalidFact) as error:
-                raise StartFailed(
-                    f"revision {transaction.revision} of the log is not in today's vocabulary: {error}; "
-                    "use the version that wrote it, or choose another folder with --data"
-                ) from error
-            changes.append([retracts, asserts])
-            facts += len(retracts) + len(asserts)
-            if facts >= REFILL_BATCH:
-                yield changes
-                changes, facts = [], 0
-        yield changes
+                raise self._of_another_version(f"revision {transaction.revision} of the log", error) from error
+            for start in range(0, max(len(retracts) + len(asserts), 1), REFILL_BATCH):
+                facts += min(REFILL_BATCH, len(retracts) + len(asserts))
+                gone = retracts if start == 0 else []
+                changes.append([gone, asserts[start : start + REFILL_BATCH]])
+                if facts >= REFILL_BATCH:
+                    yield changes
+                    changes, facts = [], 0
+        if changes:
+            yield changes
+
+    @staticmethod
+    def _of_another_version(what: str, error: Exception) -> StartFailed:
+        return StartFailed(
+            f"{what} is not in today's vocabulary: {error}; use the version that wrote it, or choose another folder with --data"
+        )
+
+    # Writing
 
     async def update(
-        self, asserts: list[Any], retracts: list[Any], if_revision: int | None = None, *, origin: str = "user"
+        self,
+        asserts: list[Any],
+        retracts: list[Any],
+        if_revision: int | None = None,
+        *,
+        replace: bool = True,
+        origin: str = "user",
     ) -> int:
         """Retract, then assert, in one transaction. Returns the revision in which that is so.
 
-        A fact with the key of one that is known replaces it. Raises UnknownFact, InvalidFact, RevisionConflict, StorageFailed; then
-        nothing has changed.
+        A fact with the key of one that is known replaces it, or, if not `replace`, is an error. Raises UnknownFact, InvalidFact,
+        RevisionConflict, KeyExists, StorageFailed; then nothing has changed.
         """
+        await self.ready()
         asserted = [self.vocabulary.term(fact) for fact in asserts]
         retracted = [self.vocabulary.term(fact, pattern=True) for fact in retracts]
-        write = _call("write", [[retracted, asserted]])
+        frame = encode(_call("write", [[retracted, asserted]]))
 
         async def once() -> int:
-            async with self._engine.turn():
+            async with self._pool.order():
                 self._expect(if_revision)
+                if not replace:
+                    await self._expect_new_keys(asserts, asserted, retracted)
                 revision = await asyncio.to_thread(self._store.append, origin, retracts, asserts)
-                try:
-                    await self._engine.ask(write, seconds=WRITE_SECONDS)
-                except ServiceError:  # it is in the log, which the next engine replays before it answers anyone
-                    await self._engine.kill()
-                return revision
+                await self._pool.write(frame, revision)
+            self._announce()
+            return revision
 
         return await asyncio.shield(once())  # a write that nobody waits for is still both logged and applied
+
+    async def ready(self) -> None:
+        """Have the vocabulary, which the first engine brings."""
+        if not self.vocabulary:
+            await self.open()
 
     def _expect(self, revision: int | None) -> None:
         if revision is not None and revision != self._store.revision:
@@ -131,68 +230,165 @@ class Knowledge:
                 f"the latest revision is {self._store.revision}, not {revision}; read again, then write again"
             )
 
-    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
-        """Ask the engine; give its reply and the revision that it saw."""
-        async with self._engine.turn():
-            return await self._engine.ask(request, seconds=seconds), self._store.revision
+    async def _expect_new_keys(self, asserts: list[Any], asserted: list[Any], retracted: list[Any]) -> None:
+        (taken,) = await self._pool.ask_template(encode(_call("taken", retracted, asserted)))
+        numbers = msgspec.json.decode(taken, type=list[int])
+        keys: set[str] = set()
+        for number, fact in enumerate(asserts):
+            key = self.vocabulary.key(fact)
+            if key in keys or number in numbers:
+                shown = msgspec.json.encode(fact).decode()
+                raise KeyExists(
+                    f"a row with the key of {shown} is there already; retract it first, or let it be replaced"
+                )
+            keys.add(key)
+
+    def _announce(self) -> None:
+        if self._grown is not None:
+            self._grown.set_result(None)
+            self._grown = None
+        if self._compacting is None and (until := self._foldable()):
+            self._compacting = asyncio.create_task(self._compact(until))
+
+    def _foldable(self) -> int:
+        """Give the revision up to which the log should become a snapshot, 0 if it is short enough."""
+        store = self._store
+        if store.log_bytes > max(COMPACT_BYTES, store.snapshot_bytes // 2):
+            return store.revision
+        return store.revision - KEEP_REVISIONS if store.revision - store.base > 2 * KEEP_REVISIONS else 0
+
+    async def _compact(self, until: int) -> None:
+        try:
+            if await compact(self._store.path, until, self.vocabulary.keys()):
+                self._store.rebase()
+            else:
+                log.warning("the log was not compacted; it stays as it is")
+        finally:
+            self._compacting = None
 
     async def survey(self, facts: list[dict[str, Any]]) -> int:
         """Take in all facts of a probe. Writes what changed since the last one, and nothing if nothing did. Returns the revision.
 
         A probe takes back only what a probe wrote, and never replaces a row that somebody wrote by hand: what was acknowledged stays.
         """
+        await self.ready()
+        names = [declaration.name for declaration in self.vocabulary if not declaration.measured]
+        state = await asyncio.to_thread(self._store.state, self.vocabulary.keys(), self.revision, names)
+        known = {
+            _frozen({"name": name, "args": row.args}): row.origin for name in state.names() for row in state.rows(name)
+        }
         wanted = {_frozen(fact): fact for fact in facts}
-        known: set[Any] = set()
-        for name in {declaration.name for declaration in self.vocabulary if not declaration.measured}:
-            (rows, _), _ = await self._read(
-                _call("rows", name, [_ANY] * len(self.vocabulary.declaration(name).fields), 10**9, 0),
-                seconds=WRITE_SECONDS,
-            )
-            known |= {_frozen({"name": name, "args": row}) for row in msgspec.json.decode(rows)}
-        probed = self._probed()
-        by_hand = {self.vocabulary.key(_thawed(row)) for row in known - probed.keys()}
+        by_hand = {self.vocabulary.key(_thawed(row)) for row, origin in known.items() if origin != "probe"}
         asserts = [
             fact for row, fact in wanted.items() if row not in known and self.vocabulary.key(fact) not in by_hand
         ]
-        retracts = [fact for row, fact in probed.items() if row in known and row not in wanted]
+        retracts = [_thawed(row) for row, origin in known.items() if origin == "probe" and row not in wanted]
         if all(fact["name"] in RESTLESS for fact in (*asserts, *retracts)):
             return self.revision
         return await self.update(asserts, retracts, origin="probe")
 
-    def _probed(self) -> dict[Any, dict[str, Any]]:
-        """Give the facts that a probe was the last to write, by their frozen form."""
-        probed: dict[Any, dict[str, Any]] = {}
-        for transaction in self._store.transactions():
-            for fact in transaction.asserts:
-                if transaction.origin == "probe":
-                    probed[_frozen(fact)] = fact
-                else:
-                    probed.pop(_frozen(fact), None)
-        return probed
+    # Reading
+
+    async def _read(self, request: object, *, seconds: float = 30.0) -> tuple[list[Raw], int]:
+        """Ask an engine; give its reply and the revision that it saw."""
+        return await self._pool.ask(encode(request), seconds=seconds)
+
+    async def watch(self, since: int, names: list[str]) -> AsyncGenerator[Change]:
+        """Give what every transaction after a revision did to some facts, or to all if none are named, as they come.
+
+        Raises UnknownFact, InvalidRequest; while it goes on, FellBehind for whoever is slower than the log is cut.
+        """
+        await self.ready()
+        for name in names:
+            self.vocabulary.declaration(name)
+        if not self._store.base <= since <= self._store.revision:
+            raise InvalidRequest(
+                f"changes since revision {since} are not known; the log has those since {self._store.base} to {self._store.revision}. "
+                "Read the facts, then watch from the revision that the answer names"
+            )
+        return self._changes(since, frozenset(names))
+
+    async def _changes(self, since: int, names: frozenset[str]) -> AsyncGenerator[Change]:
+        while True:
+            if since < self._store.base:
+                raise FellBehind(
+                    f"revision {since + 1} is not in the log any more, which starts after {self._store.base}; read the facts anew"
+                )
+            for change in await asyncio.to_thread(self._store.some_after, since):
+                since = change.revision
+                retracts = [fact for fact in change.retracts if not names or fact["name"] in names]
+                asserts = [fact for fact in change.asserts if not names or fact["name"] in names]
+                if retracts or asserts:
+                    yield Change(since, change.origin, retracts, asserts)
+            while self._store.revision == since:
+                await self._growth()
+
+    async def _growth(self) -> None:
+        """Wait for the next write."""
+        if self._grown is None:
+            self._grown = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._grown)
+
+    async def reached(self, revision: int) -> None:
+        """Wait until a revision is there. Raises RevisionNotReached if that takes too long."""
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                while self._store.revision < revision:
+                    await self._growth()
+        except TimeoutError:
+            raise RevisionNotReached(
+                f"the latest revision is {self._store.revision}, and {revision} did not come within {REACH_SECONDS:g} s"
+            ) from None
 
     async def counts(self) -> list[tuple[Declaration, int]]:
         """Give every declared fact with the number of its rows."""
         (counts,), _ = await self._read("counts")
         return [(self.vocabulary.declaration(name), count) for name, count in msgspec.json.decode(counts)]
 
-    async def rows(self, name: str, filters: Mapping[str, str], limit: int, offset: int) -> Rows:
+    async def rows(
+        self, name: str, filters: Mapping[str, str], limit: int, offset: int, revision: int | None = None
+    ) -> Rows:
         """Give rows of a fact whose fields have the values of `filters`, which are text as in a URL.
 
-        Raises UnknownFact, InvalidRequest.
+        As of a revision that is still in the log, if one is given. Raises UnknownFact, InvalidRequest.
         """
+        await self.ready()
         declaration = self.vocabulary.declaration(name)
         names = [field.name for field in declaration.fields]
         for given in filters:
             if given not in names:
                 raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
+        wanted = {
+            field.name: _parse(field, filters[field.name]) for field in declaration.fields if field.name in filters
+        }
+        if revision is not None:
+            return await asyncio.to_thread(self._rows_at, revision, declaration, wanted, limit, offset)
         arguments = [
-            _parse(field, filters[field.name]) if field.name in filters else _ANY for field in declaration.fields
+            to_term(field.type, wanted[field.name]) if field.name in wanted else _ANY for field in declaration.fields
         ]
         (rows, more), revision = await self._read(_call("rows", name, arguments, limit, offset))
         return Rows(_objects(names, rows), _is_true(more), revision)
 
+    def _rows_at(
+        self, revision: int, declaration: Declaration, wanted: Mapping[str, Any], limit: int, offset: int
+    ) -> Rows:
+        names = [field.name for field in declaration.fields]
+        state = self._store.state(self.vocabulary.keys(), revision, [declaration.name])
+        found = (dict(zip(names, row.args, strict=True)) for row in state.rows(declaration.name))
+        matching = (row for row in found if all(row[name] == value for name, value in wanted.items()))
+        page = list(islice(matching, offset, offset + limit + 1))
+        return Rows(page[:limit], len(page) > limit, revision)
+
     async def query(
-        self, goal: str, params: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, inferences: int
+        self,
+        goal: str,
+        params: Mapping[str, Any],
+        limit: int,
+        offset: int,
+        timeout_ms: int,
+        most_inferences: int,
+        *,
+        exact: bool = False,
     ) -> Answers:
         """Solve a goal. `params` are values for its variables, by name. Raises SyntaxProblem, GoalRefused, GoalError, LimitExceeded."""
         seconds = timeout_ms / 1000
@@ -202,12 +398,47 @@ class Knowledge:
             [[name, value] for name, value in params.items()],
             limit,
             offset,
-            seconds,
-            inferences,
+            most_inferences,
+            exact,
         )
         (names, rows, more, used), revision = await self._read(request, seconds=seconds)
         solutions = _objects(msgspec.json.decode(names), rows)
-        return Answers(solutions, _is_true(more), revision, msgspec.json.decode(used, type=int))
+        inferences = msgspec.json.decode(used, type=int)
+        self.inferences += inferences
+        return Answers(solutions, _is_true(more), revision, inferences)
+
+    async def stream(
+        self,
+        goal: str,
+        params: Mapping[str, Any],
+        limit: int | None,
+        timeout_ms: int,
+        inferences: int,
+        *,
+        exact: bool = False,
+    ) -> AsyncGenerator[Rows]:
+        """Solve a goal; gives its solutions some at a time, as they are found. Raises as `query` does."""
+        pairs = [[name, value] for name, value in params.items()]
+        left = MOST_SOLUTIONS if limit is None else limit
+        frame = encode(_call("stream", {"string": goal}, pairs, left + 1, inferences, STREAM_ROWS, exact))
+        async with aclosing(self._pool.stream(frame, seconds=timeout_ms / 1000)) as batches:
+            async for arguments, revision in batches:
+                if arguments:
+                    names, rows = arguments
+                    found = _objects(msgspec.json.decode(names), rows)
+                    yield Rows(found[:left], len(found) > left, revision)
+                    left -= min(len(found), left)
+
+    async def explain(
+        self, goal: str, params: Mapping[str, Any], depth: int, timeout_ms: int, inferences: int
+    ) -> dict[str, Any]:
+        """Give the first proof of a goal, as the API shows it. Raises as `query` does."""
+        pairs = [[name, value] for name, value in params.items()]
+        request = _call("explain", {"string": goal}, pairs, depth, inferences)
+        (names, values, steps), revision = await self._read(request, seconds=timeout_ms / 1000)
+        bindings = dict(zip(msgspec.json.decode(names), msgspec.json.decode(values, type=list[Raw]), strict=False))
+        proof = [_step(step) for step in msgspec.json.decode(steps)]
+        return {"holds": bool(proof), "bindings": bindings, "proof": proof, "revision": revision}
 
     async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
         """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""
@@ -216,6 +447,11 @@ class Knowledge:
 
 
 _ANY = {"var": "_"}
+
+
+def _step(step: list[Any]) -> dict[str, Any]:
+    goal, by, rule, because = step
+    return {"goal": goal, "by": by, "rule": rule or None, "because": [_step(below) for below in because]}
 
 
 def _call(name: str, *arguments: Any) -> dict[str, Any]:
@@ -253,5 +489,5 @@ def _parse(field: Field, text: str) -> Any:
             candidates.insert(0, {"f": "addr", "args": parts})
     for value in candidates:
         if fits(field.type, value):
-            return to_term(field.type, value)
+            return value
     raise InvalidRequest(f"{text!r} is no value of field {field.name}, which is {field.words}")

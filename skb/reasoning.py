@@ -26,12 +26,43 @@ from skb.solver.errors import SolverError
 Answer = TypeVar("Answer")
 
 
+class Solvers:
+    """The process in which solving is done, for all machines."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def solve(self, function: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
+        """Have the solver's process call a function. Raises InvalidRequest, EngineFailed."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),)
+            )
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, partial(function, *arguments, **options))
+        except SolverError as error:
+            raise InvalidRequest(str(error)) from error
+        except BrokenProcessPool:
+            self._pool = None
+            raise EngineFailed(
+                "the solver's process ended while it worked on this; it is replaced, ask again"
+            ) from None
+
+    def close(self) -> None:
+        """End the solver's process."""
+        if self._pool is not None:
+            for process in (self._pool._processes or {}).values():  # there is no public way to stop what runs
+                process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
 class Reasoner:
     """Answers optimisation questions about one machine."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, solvers: Solvers) -> None:
         self._knowledge = knowledge
-        self._pool: ProcessPoolExecutor | None = None
+        self._solvers = solvers
 
     async def place(self, request: PlacementRequest) -> Placement:
         """Find where dispatchers go. Raises InvalidRequest."""
@@ -45,7 +76,7 @@ class Reasoner:
                 f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher"
             )
         (distance, source), revision = await self._knowledge.rule("core_distance", cores)
-        answer = await self._solve(
+        answer = await self._solvers.solve(
             placement_solver.place,
             distance,
             request.traffic,
@@ -72,7 +103,7 @@ class Reasoner:
         if request.root not in cores:
             raise InvalidRequest(f"the root {request.root} is not among the cores {_short(cores)}")
         (send, receive, source), revision = await self._knowledge.rule("tree_costs", cores)
-        answer = await self._solve(
+        answer = await self._solvers.solve(
             tree_solver.broadcast_tree, send, receive, cores.index(request.root), seconds=request.seconds
         )
         return Tree(
@@ -98,30 +129,6 @@ class Reasoner:
         if len(set(wanted)) != len(wanted) or not wanted:
             raise InvalidRequest("cores must name at least one core, and each once")
         return wanted
-
-    async def _solve(self, function: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
-        """Have the solver's process call a function."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, mp_context=get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),)
-            )
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, partial(function, *arguments, **options))
-        except SolverError as error:
-            raise InvalidRequest(str(error)) from error
-        except BrokenProcessPool:
-            self._pool = None
-            raise EngineFailed(
-                "the solver's process ended while it worked on this; it is replaced, ask again"
-            ) from None
-
-    def close(self) -> None:
-        """End the solver's process."""
-        if self._pool is not None:
-            for process in (self._pool._processes or {}).values():  # there is no public way to stop what runs
-                process.kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _number(value: Raw) -> int:

@@ -54,6 +54,16 @@ class Declaration(Struct, frozen=True):
         return self.source.startswith("multikernel")
 
     @property
+    def key_positions(self) -> tuple[int, ...]:
+        """Where among the arguments those stand that identify a row."""
+        return tuple(number for number, field in enumerate(self.fields) if field.name in self.key)
+
+    @property
+    def plain(self) -> bool:
+        """Whether JSON arguments are what the engine makes the terms of, without a look at each."""
+        return not any(_holds_text(field.type) for field in self.fields)
+
+    @property
     def signature(self) -> str:
         """Give its name and fields, as people write them."""
         return f"{self.name}({', '.join(f'{field.name}: {describe(field.type)}' for field in self.fields)})"
@@ -70,6 +80,13 @@ class Vocabulary:
 
     def __iter__(self) -> Any:
         return iter(self._declarations.values())
+
+    def __len__(self) -> int:
+        return len(self._declarations)
+
+    def keys(self) -> dict[str, tuple[int, ...]]:
+        """Give for each fact where the arguments stand that identify a row."""
+        return {name: declaration.key_positions for name, declaration in self._declarations.items()}
 
     def declaration(self, name: str) -> Declaration:
         """Give the declaration of a fact. Raises UnknownFact, with what may have been meant."""
@@ -115,6 +132,10 @@ class Vocabulary:
                 )
             terms.append(to_term(field.type, value))
         return {"f": declaration.name, "args": terms}
+
+
+def _holds_text(type_: Any) -> bool:
+    return type_ == "text" or (isinstance(type_, dict) and any(map(_holds_text, type_["args"])))
 
 
 def fits(type_: Any, value: object) -> bool:

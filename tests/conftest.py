@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how long a case takes depends on what else the machine does
+settings.load_profile("untimed")
 
 PROPERTY = "conformance"
 

@@ -12,3 +12,5 @@ QUERY: JsonDict = {"goal": "core(Core, Apic, 1), Apic > Least", "params": {"Leas
 PLACEMENT: JsonDict = {"dispatchers": 2, "traffic": [[0, 5], [5, 0]], "seconds": 0.5}
 
 TREE: JsonDict = {"root": 0, "seconds": 0.5}
+
+EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}

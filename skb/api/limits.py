@@ -1,6 +1,7 @@
 """What every request has to pass before it is looked at: how much it brings, and by which name it asks."""
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,6 +54,7 @@ class LoopbackOnly:
             await problems.foreign_host(host)(scope, receive, send)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a Host header names the loopback: `localhost:7411`, `127.0.0.1`, `[::1]:7411`."""
     try:

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from skb.api import examples
 
 MOST_CORES = 1024
+MOST_OFFSET = 10**15
+
+EXACT = (
+    'Strings come as {"string": ...}, so that they differ from atoms: what comes back as a parameter is the same term.'
+)
+MIN_REVISION = "Answer from this revision on only; the request waits up to 10 s for it."
 
 
 class Model(BaseModel):
@@ -52,6 +58,24 @@ class FieldInfo(Model):
     key: Annotated[bool, Field(description="Whether it is part of the key.")]
 
 
+class Machine(Model):
+    """A machine that is known."""
+
+    name: str
+    revision: int
+    engines: Annotated[int, Field(description="Engine processes that serve it now.")]
+    about: Annotated[dict[str, Any], Field(description="What it was loaded from, and when (seconds since 1970).")]
+
+
+class Loaded(Model):
+    """What a recording told."""
+
+    name: str
+    revision: int
+    facts: int
+    problems: Annotated[list[str], Field(description="What could not be read, each with place, cause and remedy.")]
+
+
 class Predicate(Model):
     """A declared fact."""
 
@@ -83,6 +107,10 @@ class Update(Model):
     assert_: Annotated[list[Fact], Field(alias="assert", description="A fact whose key is known replaces it.")] = []
     retract: Annotated[list[Fact], Field(description='Arguments may be {"var": "_"}: any value.')] = []
     if_revision: Annotated[int | None, Field(description="Fail unless this is the latest revision.")] = None
+    on_existing_key: Annotated[
+        Literal["replace", "fail"],
+        Field(description="Whether a fact replaces the row with its key, or the transaction fails where there is one."),
+    ] = "replace"
 
 
 class Updated(Model):
@@ -102,8 +130,60 @@ class Query(Model):
         Field(description='Values for variables of the goal. A string is an atom; {"string": "..."} is a string.'),
     ] = {}
     limit: Annotated[int, Field(ge=1, le=100_000, description="Solutions to give at most.")] = 1000
-    offset: Annotated[int, Field(ge=0, description="Solutions to skip.")] = 0
+    offset: Annotated[int, Field(ge=0, le=MOST_OFFSET, description="Solutions to skip.")] = 0
     timeout_ms: Annotated[int, Field(ge=1, le=600_000, description="Time that the goal may take.")] = 10_000
+    exact: Annotated[bool, Field(description=EXACT)] = False
+    min_revision: Annotated[int | None, Field(ge=0, description=MIN_REVISION)] = None
+
+
+class StreamedQuery(Model):
+    """A Prolog goal whose solutions come as they are found."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.QUERY]})
+
+    goal: Annotated[str, Field(max_length=100_000, examples=["cpu_thread(Core, Package, _, 0)"])]
+    params: Annotated[dict[str, Any], Field(description="As in a query.")] = {}
+    limit: Annotated[int | None, Field(ge=1, le=MOST_OFFSET, description="Solutions to give at most; all if null.")] = (
+        None
+    )
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000, description="Time that all of it may take.")] = 60_000
+    exact: Annotated[bool, Field(description=EXACT)] = False
+    min_revision: Annotated[int | None, Field(ge=0, description=MIN_REVISION)] = None
+
+
+class Explain(Model):
+    """Why does this hold?"""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.EXPLAIN]})
+
+    goal: Annotated[str, Field(max_length=100_000)]
+    params: Annotated[dict[str, Any], Field(description="As in a query.")] = {}
+    depth: Annotated[int, Field(ge=1, le=100, description="Levels of the proof; what is below is left out.")] = 20
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000, description="Time that it may take.")] = 10_000
+
+
+class Step(Model):
+    """A goal of a proof, and the goals that it follows from."""
+
+    goal: Annotated[str, Field(description="As Prolog text, with what it was bound to.")]
+    by: Annotated[
+        Literal["fact", "rule", "computed", "failed", "all", "cut off"],
+        Field(
+            description="A fact; a clause of a rule; a built-in or library predicate; a goal that must not hold; all solutions of a "
+            "goal (findall, aggregate_all, forall); a rule below the depth asked for."
+        ),
+    ]
+    rule: Annotated[str | None, Field(description="The clause: module:name/arity, number.")] = None
+    because: list["Step"]
+
+
+class Explanation(Model):
+    """The first proof of a goal."""
+
+    holds: bool
+    bindings: Annotated[dict[str, Any], Field(description="The values of the goal's variables in this proof.")]
+    proof: list[Step]
+    revision: int
 
 
 class Answer(Model):

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from skb.errors import ServiceError
@@ -24,6 +24,19 @@ def problem(type_: str, status: int, title: str, detail: str, **more: Any) -> JS
     """Give the response for a problem."""
     body = {"type": f"/problems/{type_}", "title": title, "status": status, "detail": detail, **more}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def of_service_error(error: ServiceError) -> JSONResponse:
+    """Give the response for an error of the service's own."""
+    return problem(error.type, error.status, error.title, error.detail, **error.more)
+
+
+class NotModified(Exception):
+    """The client has the answer already: no problem, but answered in the same way."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self.tag = tag
 
 
 class TooLarge(HTTPException):
@@ -51,7 +64,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ServiceError)
     async def service_error(_: Request, error: ServiceError) -> JSONResponse:
-        return problem(error.type, error.status, error.title, error.detail, **error.more)
+        return of_service_error(error)
+
+    @app.exception_handler(NotModified)
+    async def not_modified(_: Request, answer: NotModified) -> Response:
+        return Response(status_code=304, headers={"ETag": answer.tag})
 
     @app.exception_handler(TooLarge)
     async def over_the_limit(_: Request, error: TooLarge) -> JSONResponse:

@@ -1,6 +1,5 @@
 """The commands: each asks the service, or is it, and shows the answer to a person or, with --json, to a program."""
 
-import os
 import sys
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -10,10 +9,10 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import offline, show
+from skb.cli import machines as machine_commands
+from skb.cli import offline, show, token
 from skb.cli.formats import Format
-from skb.client import Client
-from skb.client.exchange import URL
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -21,9 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Url = Annotated[str, typer.Option("--url", envvar="SKB_URL", help="Where the service is.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -36,22 +32,57 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; a loopback one.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Others than loopback need tokens, and TLS or a proxy.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any that is free.")] = 7411,
-    data: Annotated[Path | None, typer.Option(help="Folder of the facts. Default: ~/.local/share/skb.")] = None,
+    data: Data = None,
     probe: Annotated[
-        bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine at the start.")
+        bool, typer.Option("--probe/--no-probe", help="Whether to probe this machine, now and when its devices change.")
     ] = True,
+    engines: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Engines of a machine. Default: one for every two cores.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Certificate chain, in PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its private key, in PEM.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy ends TLS in front of the service; tokens are required.")
+    ] = False,
+    require_tokens: Annotated[bool, typer.Option("--require-tokens", help="Answer nobody without a token.")] = False,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Requests a second for tokens that have no rate of their own.")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may ask, like https://example.org; may be repeated.")
+    ] = None,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Log every request, not only those that fail.")
+    ] = False,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
-    from skb.cli.serve import serve as run_service  # the server takes longer to load than most questions to answer
+    from skb.cli.serve import Options  # the server takes longer to load than most questions to answer
+    from skb.cli.serve import serve as run_service
 
-    run_service(host, port, data or default_data(), probe=probe)
-
-
-def default_data() -> Path:
-    """Give the folder of the facts where none is named: by the XDG base directory specification."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
+    if (tls_cert is None) != (tls_key is None):
+        raise typer.BadParameter("--tls-cert and --tls-key go together")
+    run_service(
+        Options(
+            data=data or default_data(),
+            host=host,
+            port=port,
+            probe=probe,
+            engines=engines,
+            certificate=tls_cert,
+            key=tls_key,
+            behind_proxy=behind_proxy,
+            require_tokens=require_tokens,
+            rate=rate,
+            origins=tuple(cors_origin or ()),
+            log_requests=log_requests,
+        )
+    )
 
 
 def _offline(name: str) -> None:
@@ -76,17 +107,21 @@ for _name in offline.COMMANDS:
 def facts(
     name: Annotated[str | None, typer.Argument(help="A fact; without, all are listed.")] = None,
     where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
+    revision: Annotated[
+        int | None, typer.Option(min=0, help="As of this revision, if that is still in the log.")
+    ] = None,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """List the facts that are declared, or the rows of one."""
-    with Client(url) as client:
+    with connect(url, machine) as client:
         if name is None:
             predicates = client.facts()
             _print(predicates, json, lambda: show.predicates(predicates))
         else:
             filters = dict(_pair(text) for text in where or [])
-            rows = client.rows(name, **filters)
+            rows = client.rows(name, revision=revision, **filters)
             _print(rows, json, lambda: show.table(rows, name))
 
 
@@ -96,12 +131,13 @@ def query(
     param: Annotated[list[str] | None, typer.Option(help="Variable=value, the value in JSON; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
     timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that the goal may take.")] = 10_000,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Solve a Prolog goal. Exits with 1 if it has no solution."""
     params = {name: _value(text) for name, text in map(_pair, param or [])}
-    with Client(url) as client:
+    with connect(url, machine) as client:
         answer = client.query(goal, params, limit, timeout_ms)
     _print(answer, json, lambda: show.answer(answer))
     if not answer.solutions:
@@ -120,12 +156,13 @@ def place(
     avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
     max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find cores for dispatchers so that their traffic travels least."""
     matrix = _matrix(traffic)
-    with Client(url) as client:
+    with connect(url, machine) as client:
         placement = client.place(
             len(matrix),
             matrix,
@@ -142,11 +179,12 @@ def tree(
     root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
     cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find the broadcast tree by which the last core has received soonest."""
-    with Client(url) as client:
+    with connect(url, machine) as client:
         found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
     _print(found, json, lambda: show.tree(found))
 
@@ -161,13 +199,18 @@ def topology(
     output: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Where to write. Default: standard output.")
     ] = None,
+    machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Show a machine as a tree: packages, caches, nodes, cores, PCI devices."""
     from skb.cli.topology import topology as show_topology  # renderings are loaded where they are used
 
-    show_topology(url, source, Format.json if json else shape, output)
+    show_topology(connect(url, machine), source, Format.json if json else shape, output)
+
+
+app.registered_commands += machine_commands.app.registered_commands
+app.add_typer(token.app, name="token")
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from skb.client import Answer, Placement, Predicate, Tree
+from skb.client import Answer, Explanation, Machine, Placement, Predicate, Step, Tree
 
 
 def value(term: Any) -> str:
@@ -104,3 +104,32 @@ def tree(found: Tree) -> RenderableType:
             f"{found.costs} costs, {found.seconds:.2f} s"
         ),
     )
+
+
+def machines(known: list[Machine]) -> RenderableType:
+    """List machines."""
+    shown = Table(box=None)
+    for column in ("machine", "revision", "engines", "from"):
+        shown.add_column(column, justify="right" if column in ("revision", "engines") else "left")
+    for machine in known:
+        shown.add_row(
+            machine.name, str(machine.revision), str(machine.engines), Text(str(machine.about.get("source", "")))
+        )
+    return shown
+
+
+def explanation(found: Explanation) -> RenderableType:
+    """Show why a goal holds, as a tree of what it follows from."""
+    if not found.holds:
+        return Text("false: there is no proof", style="dim")
+    top = RichTree(Text(", ".join(f"{name} = {value(term)}" for name, term in found.bindings.items()) or "true"))
+
+    def grow(branch: RichTree, steps: list[Step]) -> None:
+        for step in steps:
+            words = Text(step.goal)
+            if step.by != "fact":
+                words.append(f"  {step.rule or step.by}", style="dim")
+            grow(branch.add(words), step.because)
+
+    grow(top, found.proof)
+    return top

@@ -18,9 +18,9 @@ from skb.topology.hwloc_xml import NothingToWriteError, write
 from skb.topology.svg import svg
 
 
-def topology(url: str, path: Path | None, shape: Format, output: Path | None) -> None:
+def topology(service: Client, path: Path | None, shape: Format, output: Path | None) -> None:
     """Show a machine."""
-    shown = _from_file(path, shape) if path is not None else _from_service(url, shape)
+    shown = _from_file(path, shape) if path is not None else _from_service(service, shape)
     if output is None:
         sys.stdout.buffer.write(shown.encode())
         sys.stdout.flush()
@@ -41,8 +41,8 @@ def _from_file(path: Path, shape: Format) -> str:
     return _hwloc_xml(facts) if shape is Format.hwloc_xml else _rendered(facts_tree(facts), shape)
 
 
-def _from_service(url: str, shape: Format) -> str:
-    with Client(url) as client:
+def _from_service(service: Client, shape: Format) -> str:
+    with service as client:
         if shape is Format.text:
             return client.topology_text().rstrip() + "\n"
         if shape is Format.hwloc_xml:

@@ -11,20 +11,39 @@
 from skb.client.asynchronous import AsyncClient
 from skb.client.errors import SkbError, SkbProblem, SkbUnreachable
 from skb.client.synchronous import Client
-from skb.client.types import Answer, FactJson, FieldInfo, Health, Placement, Predicate, Tree, Version
+from skb.client.types import (
+    Answer,
+    Change,
+    Explanation,
+    FactJson,
+    FieldInfo,
+    Health,
+    Loaded,
+    Machine,
+    Placement,
+    Predicate,
+    Step,
+    Tree,
+    Version,
+)
 
 __all__ = [
     "Answer",
     "AsyncClient",
+    "Change",
     "Client",
+    "Explanation",
     "FactJson",
     "FieldInfo",
     "Health",
+    "Loaded",
+    "Machine",
     "Placement",
     "Predicate",
     "SkbError",
     "SkbProblem",
     "SkbUnreachable",
+    "Step",
     "Tree",
     "Version",
 ]

@@ -1,14 +1,26 @@
 """The asyncio client."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
-import msgspec
 
 from skb.client import exchange
-from skb.client.exchange import URL, Exchange
-from skb.client.types import Answer, FactJson, Health, Placement, Predicate, Tree, Version
+from skb.client.exchange import LOCAL, URL, Exchange
+from skb.client.types import (
+    Answer,
+    Change,
+    Explanation,
+    FactJson,
+    Health,
+    Loaded,
+    Machine,
+    Placement,
+    Predicate,
+    Tree,
+    Version,
+)
 
 T = TypeVar("T")
 
@@ -20,11 +32,15 @@ class AsyncClient:
     """A client of the service at `url`. A context manager. Not for several event loops at once.
 
     Proxies that the environment names are not asked: the service is on this machine, or at the near end of a tunnel.
+    What is asked is about `machine`, by default the one that the service runs on.
     Every method raises SkbUnreachable if no service answers, and SkbProblem if it answers with a problem.
     """
 
-    def __init__(self, url: str = URL, *, token: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self, url: str = URL, *, token: str | None = None, timeout: float = 30.0, machine: str = LOCAL
+    ) -> None:
         self.url = url
+        self._machine = machine
         self._timeout = timeout
         self._http = httpx.AsyncClient(
             base_url=exchange.base(url), headers=exchange.headers(token), timeout=timeout, trust_env=False
@@ -41,7 +57,8 @@ class AsyncClient:
         await self._http.aclose()
 
     async def _send(self, what: Exchange[T]) -> T:
-        content = None if what.body is None else msgspec.json.encode(what.body)
+        what = what.of(self._machine)
+        content = what.data
         attempt = 1
         while True:
             try:
@@ -50,7 +67,7 @@ class AsyncClient:
                     what.path,
                     params=what.query,
                     content=content,
-                    headers={"Content-Type": "application/json"} if content is not None else {},
+                    headers={"Content-Type": "application/json"} if what.body is not None else {},
                     timeout=self._timeout + what.seconds,
                 )
             except httpx.TransportError as error:
@@ -64,6 +81,22 @@ class AsyncClient:
             else:
                 return what.answer(response)
 
+    @asynccontextmanager
+    async def _open(self, what: Exchange[Any]) -> AsyncIterator[httpx.Response]:
+        what = what.of(self._machine)
+        timeout = httpx.Timeout(self._timeout, read=None if what.method == "GET" else self._timeout + what.seconds)
+        headers = {"Content-Type": "application/json"} if what.body is not None else {}
+        try:
+            async with self._http.stream(
+                what.method, what.path, params=what.query, content=what.data, headers=headers, timeout=timeout
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    what.answer(response)
+                yield response
+        except httpx.TransportError as error:
+            raise exchange.unreachable(self.url, error) from error
+
     async def health(self) -> Health:
         """Ask whether the service can answer."""
         return await self._send(exchange.health())
@@ -76,12 +109,17 @@ class AsyncClient:
         """List the declared facts."""
         return await self._send(exchange.facts())
 
-    async def rows(self, name: str, /, **filters: int | str | None) -> list[dict[str, Any]]:
-        """Give all rows of a fact whose fields have the values of `filters`; a PCI address is written `0000:00:1f.3`."""
+    async def rows(
+        self, name: str, /, *, revision: int | None = None, **filters: int | str | None
+    ) -> list[dict[str, Any]]:
+        """Give all rows of a fact whose fields have the values of `filters`; a PCI address is written `0000:00:1f.3`.
+
+        With `revision`, as of then, if that is still in the log.
+        """
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
-            page = await self._send(exchange.rows(name, filters, cursor))
+            page = await self._send(exchange.rows(name, filters, cursor, revision))
             found += page.rows
             cursor = page.cursor
             if cursor is None:
@@ -101,6 +139,44 @@ class AsyncClient:
     ) -> Answer:
         """Solve a Prolog goal. `params` are values for its variables; a string among them is an atom."""
         return await self._send(exchange.query(goal, params, limit, timeout_ms))
+
+    async def explain(
+        self, goal: str, params: dict[str, Any] | None = None, depth: int | None = None, timeout_ms: int | None = None
+    ) -> Explanation:
+        """Ask why a goal holds: its first proof, down to the facts, or to so many levels."""
+        return await self._send(exchange.explain(goal, params, depth, timeout_ms))
+
+    async def stream(
+        self, goal: str, params: dict[str, Any] | None = None, limit: int | None = None, timeout_ms: int | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Solve a Prolog goal; give its solutions as they are found, however many there are."""
+        async with self._open(exchange.stream(goal, params, limit, timeout_ms)) as response:
+            async for line in response.aiter_lines():
+                solution = exchange.solution(line)
+                if solution is None:
+                    return
+                yield solution
+
+    async def watch(self, *names: str, since: int | None = None) -> AsyncIterator[Change]:
+        """Follow what happens to some facts, or to all: every transaction after a revision, by default from now on."""
+        events = exchange.Events()
+        async with self._open(exchange.watch(names, since)) as response:
+            async for line in response.aiter_lines():
+                change = events.line(line)
+                if change is not None:
+                    yield change
+
+    async def machines(self) -> list[Machine]:
+        """List the machines that the service knows."""
+        return await self._send(exchange.machines())
+
+    async def load(self, name: str, content: bytes, format_: str = "auto", source: str = "") -> Loaded:
+        """Load a recording of a machine, or facts as JSON lines, under a name. What was known under it is replaced."""
+        return await self._send(exchange.load(name, content, format_, source))
+
+    async def drop(self, name: str) -> None:
+        """Drop a machine, and all that is known of it."""
+        await self._send(exchange.drop(name))
 
     async def topology(self) -> dict[str, Any]:
         """Give the machine as a tree of objects: `type`, `id`, `attributes`, `children`."""

@@ -9,14 +9,31 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from skb.client.errors import SkbError, SkbProblem, SkbUnreachable
-from skb.client.types import Answer, FactJson, Health, Page, Placement, Predicate, Tree, Updated, Version
+from skb.client.types import (
+    Answer,
+    Change,
+    Explanation,
+    FactJson,
+    Health,
+    Loaded,
+    Machine,
+    Page,
+    Placement,
+    Predicate,
+    Tree,
+    Updated,
+    Version,
+)
 
 T = TypeVar("T")
 
 URL = "http://127.0.0.1:7411"
+LOCAL = "local"
+"""The machine that the service runs on."""
+
 PAGE = 10_000
 """Rows asked for at a time."""
 
@@ -30,16 +47,31 @@ class Exchange(Struct, Generic[T], frozen=True):
     query: dict[str, Any] = {}
     body: Any = None
     seconds: float = 0.0
+    content: bytes | None = None
+    """A body that is no JSON."""
+
+    def of(self, machine: str) -> "Exchange[T]":
+        """Give the same about another machine."""
+        if machine == LOCAL or self.path.startswith("/v1/machines"):
+            return self
+        return structs.replace(self, path=self.path.replace("/v1/", f"/v1/machines/{quote(machine, safe='')}/", 1))
+
+    @property
+    def data(self) -> bytes | None:
+        """What is sent."""
+        return self.content if self.body is None else msgspec.json.encode(self.body)
 
     @property
     def idempotent(self) -> bool:
         """Whether it can be sent again when a connection breaks."""
-        return self.method == "GET"
+        return self.method in ("GET", "PUT")
 
     def answer(self, response: httpx.Response) -> T:
         """Give the typed answer. Raises SkbProblem."""
         if response.is_error:
             raise _problem(response)
+        if self.type is None:
+            return None  # type: ignore[return-value]  # T is None
         if self.type is str:
             return response.text  # type: ignore[return-value]  # T is str
         try:
@@ -99,9 +131,96 @@ def facts() -> Exchange[list[Predicate]]:
     return Exchange("GET", "/v1/facts", list[Predicate])
 
 
-def rows(name: str, filters: dict[str, Any], cursor: str | None) -> Exchange[Page]:
+def machines() -> Exchange[list[Machine]]:
+    """Which machines are known?"""
+    return Exchange("GET", "/v1/machines", list[Machine])
+
+
+def load(name: str, content: bytes, format_: str, source: str) -> Exchange[Loaded]:
+    """Load a recording."""
+    query = {"format": format_, "source": source}
+    return Exchange("PUT", f"/v1/machines/{quote(name, safe='')}", Loaded, query=query, content=content, seconds=120)
+
+
+def drop(name: str) -> Exchange[None]:
+    """Drop a machine."""
+    return Exchange("DELETE", f"/v1/machines/{quote(name, safe='')}", None)
+
+
+def explain(
+    goal: str, params: dict[str, Any] | None, depth: int | None, timeout_ms: int | None
+) -> Exchange[Explanation]:
+    """Why does a goal hold?"""
+    body: dict[str, Any] = {"goal": goal, "params": params or {}}
+    if depth is not None:
+        body["depth"] = depth
+    if timeout_ms is not None:
+        body["timeout_ms"] = timeout_ms
+    return Exchange("POST", "/v1/explain", Explanation, body=body, seconds=(timeout_ms or 10_000) / 1000)
+
+
+def stream(goal: str, params: dict[str, Any] | None, limit: int | None, timeout_ms: int | None) -> Exchange[Any]:
+    """Solve a goal, solution by solution."""
+    body: dict[str, Any] = {"goal": goal, "params": params or {}, "limit": limit}
+    if timeout_ms is not None:
+        body["timeout_ms"] = timeout_ms
+    return Exchange("POST", "/v1/query/stream", None, body=body, seconds=(timeout_ms or 60_000) / 1000)
+
+
+def watch(names: Sequence[str], since: int | None) -> Exchange[Any]:
+    """Follow changes."""
+    query: dict[str, Any] = {"names": ",".join(names)}
+    if since is not None:
+        query["since"] = since
+    return Exchange("GET", "/v1/watch", None, query=query)
+
+
+def solution(line: str) -> dict[str, Any] | None:
+    """Read a line of a stream: a solution, or None at the end. Raises SkbProblem if something went wrong on the way."""
+    read = msgspec.json.decode(line, type=dict[str, Any])
+    if "problem" in read:
+        problem = read["problem"]
+        raise SkbProblem(
+            problem["status"],
+            problem["type"],
+            problem["title"],
+            problem["detail"],
+            problem.get("line"),
+            problem.get("column"),
+        )
+    return None if "revision" in read and "more" in read else read
+
+
+class Events:
+    """Reads server-sent events from lines."""
+
+    def __init__(self) -> None:
+        self._event = ""
+        self._data: list[str] = []
+
+    def line(self, line: str) -> Change | None:
+        """Take a line; give the change that it ends, if it does. Raises SkbProblem when the service drops whoever watches."""
+        name, _, value = line.partition(": ")
+        if name == "event":
+            self._event = value
+        elif name == "data":
+            self._data.append(value)
+        elif not line and self._data:
+            event, data = self._event, "\n".join(self._data)
+            self._event, self._data = "", []
+            if event == "dropped":
+                problem = msgspec.json.decode(data, type=dict[str, Any])
+                raise SkbProblem(410, problem["type"], "The service has dropped this watch", problem["detail"])
+            if event == "change":
+                return msgspec.json.decode(data, type=Change)
+        return None
+
+
+def rows(name: str, filters: dict[str, Any], cursor: str | None, revision: int | None = None) -> Exchange[Page]:
     """Which rows has a fact?"""
     query = {key: value for key, value in filters.items() if value is not None} | {"limit": PAGE}
+    if revision is not None:
+        query["revision"] = revision
     if cursor is not None:
         query["cursor"] = cursor
     return Exchange("GET", f"/v1/facts/{quote(name, safe='')}", Page, query=query)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 FactJson = dict[str, Any]
 """A fact: `{"name": "numa_core", "args": [0, 1]}`."""
@@ -22,6 +22,51 @@ class Version(Struct, frozen=True):
     name: str
     version: str
     api: int
+
+
+class Machine(Struct, frozen=True):
+    """A machine that the service knows, and what it was loaded from."""
+
+    name: str
+    revision: int
+    engines: int
+    about: dict[str, Any]
+
+
+class Loaded(Struct, frozen=True):
+    """What a recording told. `problems`: what could not be read."""
+
+    name: str
+    revision: int
+    facts: int
+    problems: list[str]
+
+
+class Change(Struct, frozen=True):
+    """What a transaction did to the facts that are watched."""
+
+    revision: int
+    origin: str
+    retracts: list[FactJson] = field(name="retract")
+    asserts: list[FactJson] = field(name="assert")
+
+
+class Step(Struct, frozen=True):
+    """A goal of a proof, by what it holds (`fact`, `rule`, `computed`, ...), and the goals that it follows from."""
+
+    goal: str
+    by: str
+    rule: str | None
+    because: list["Step"]
+
+
+class Explanation(Struct, frozen=True):
+    """The first proof of a goal, and the values of its variables in it."""
+
+    holds: bool
+    bindings: dict[str, Any]
+    proof: list[Step]
+    revision: int
 
 
 class FieldInfo(Struct, frozen=True):

@@ -6,13 +6,20 @@
  *
  * The JSON form (the same in the API, the command line and files):
  *   integer, float          a number; integers of any size. inf and nan, which JSON has not, are {"float": "inf"}
+ *   integer of over 4300 digits, which many readers of JSON do not take
+ *                           {"integer": "1000..."}
  *   rational                {"rational": "1r3"}
  *   atom, string            a string
  *   list                    an array
  *   partial list [a|T]      {"f": "[|]", "args": [a, T]}
  *   compound                {"f": name, "args": [...]}
+ *   dict                    {"dict": tag, "pairs": [[key, value], ...]}; a variable tag is null
  *   variable                {"var": "_1"}, the same number for the same variable within one text. Prolog numbers them
- *                           first, in linear time, by binding each to '$encoded variable'(Number)
+ *                           first, in linear time, by binding each to '$encoded variable'(Number). One with
+ *                           constraints is '$encoded variable'(Number, Texts): {"var": "_1", "constraints": [...]}
+ *   other objects           {"key": value}, for which Prolog says '$encoded object'(Key, Value): {"string": "..."}
+ *                           where strings are to differ from atoms, {"cyclic": "..."}
+ *   stream, other blob      {"blob": "stream"}: its type only
  *
  * Both walks use an explicit bound on depth (lists count once, however long), so that no term can exhaust the
  * C stack. Cyclic terms are refused by the caller, who asks Prolog.
@@ -86,7 +93,7 @@ static void append_quoted(struct text *text, const char *bytes, size_t length)
 struct levels {
     term_t scratch[DEEPEST + 1];
     int count;
-    atom_t variable;
+    atom_t variable, object;
 };
 
 static term_t scratch(struct levels *levels, int depth)
@@ -107,14 +114,27 @@ static bool has_surrogate(const char *bytes, size_t length)
     return false;
 }
 
+static bool walk_blob(struct text *text, term_t term, const char **problem)
+{
+    PL_blob_t *type;
+    void *data;
+    size_t length;
+    if (!PL_get_blob(term, &data, &length, &type)) {
+        *problem = "a term of a kind that has no JSON form";
+        return false;
+    }
+    append_text(text, "{\"blob\":");
+    append_quoted(text, type->name, strlen(type->name));
+    append_text(text, "}");
+    return true;
+}
+
 static bool walk_text(struct text *text, term_t term, const char **problem)
 {
     char *bytes;
     size_t length;
-    if (!PL_get_nchars(term, &length, &bytes, CVT_ATOM | CVT_STRING | REP_UTF8 | BUF_DISCARDABLE)) {
-        *problem = "a term of a kind that has no JSON form (a dict, stream or other blob)";
-        return false;
-    }
+    if (!PL_get_nchars(term, &length, &bytes, CVT_ATOM | CVT_STRING | REP_UTF8 | BUF_DISCARDABLE))
+        return walk_blob(text, term, problem);
     if (has_surrogate(bytes, length)) {
         *problem = "a text that is not Unicode (it has half of a surrogate pair)";
         return false;
@@ -145,14 +165,11 @@ static bool walk_number(struct text *text, term_t term, const char **problem)
         *problem = "a number that cannot be written";
         return false;
     }
-    if (length > MOST_DIGITS) {
-        *problem = "a number of more than 4300 digits";
-        return false;
-    }
+    bool integer_text = length > MOST_DIGITS && PL_is_integer(term);
     bool rational = PL_is_rational(term) && !PL_is_integer(term);
-    append_text(text, rational ? "{\"rational\":\"" : "");
+    append_text(text, rational ? "{\"rational\":\"" : integer_text ? "{\"integer\":\"" : "");
     append(text, digits, length);
-    append_text(text, rational ? "\"}" : "");
+    append_text(text, rational || integer_text ? "\"}" : "");
     return true;
 }
 
@@ -174,6 +191,75 @@ static bool walk_list(struct text *text, struct levels *levels, term_t list, int
     return true;
 }
 
+/* A dict is a compound of a tag, then values and keys in turn. */
+static bool walk_dict(struct text *text, struct levels *levels, term_t term, int depth, const char **problem)
+{
+    atom_t name;
+    size_t arity;
+    term_t part = scratch(levels, depth);
+    if (!PL_get_compound_name_arity(term, &name, &arity) || arity == 0 || !PL_get_arg(1, term, part)) {
+        *problem = "a dict that cannot be read";
+        return false;
+    }
+    append_text(text, "{\"dict\":");
+    if (PL_is_atom(part) && !walk_text(text, part, problem))
+        return false;
+    if (!PL_is_atom(part))
+        append_text(text, "null");
+    append_text(text, ",\"pairs\":[");
+    for (size_t i = 2; i < arity; i += 2) {
+        append_text(text, i > 2 ? ",[" : "[");
+        _PL_get_arg(i + 1, term, part);
+        if (!walk(text, levels, part, depth + 1, problem))
+            return false;
+        append_text(text, ",");
+        _PL_get_arg(i, term, part);
+        if (!walk(text, levels, part, depth + 1, problem))
+            return false;
+        append_text(text, "]");
+    }
+    append_text(text, "]}");
+    return true;
+}
+
+static bool walk_variable(struct text *text, struct levels *levels, term_t term, size_t arity, int depth,
+                          const char **problem)
+{
+    term_t part = scratch(levels, depth);
+    int64_t number;
+    if (!PL_get_arg(1, term, part) || !PL_get_int64(part, &number)) {
+        *problem = "a variable without a number";
+        return false;
+    }
+    char variable[48];
+    snprintf(variable, sizeof variable, "{\"var\":\"_%lld\"", (long long)number);
+    append_text(text, variable);
+    if (arity == 2) {
+        append_text(text, ",\"constraints\":");
+        _PL_get_arg(2, term, part);
+        if (!walk(text, levels, part, depth + 1, problem))
+            return false;
+    }
+    append_text(text, "}");
+    return true;
+}
+
+static bool walk_object(struct text *text, struct levels *levels, term_t term, int depth,
+                        const char **problem)
+{
+    term_t part = scratch(levels, depth);
+    append_text(text, "{");
+    _PL_get_arg(1, term, part);
+    if (!walk_text(text, part, problem))
+        return false;
+    append_text(text, ":");
+    _PL_get_arg(2, term, part);
+    if (!walk(text, levels, part, depth + 1, problem))
+        return false;
+    append_text(text, "}");
+    return true;
+}
+
 static bool walk_compound(struct text *text, struct levels *levels, term_t term, int depth,
                           const char **problem)
 {
@@ -184,14 +270,10 @@ static bool walk_compound(struct text *text, struct levels *levels, term_t term,
         return false;
     }
     term_t argument = scratch(levels, depth);
-    int64_t number;
-    if (arity == 1 && name == levels->variable && PL_get_arg(1, term, argument) &&
-        PL_get_int64(argument, &number)) {
-        char variable[48];
-        snprintf(variable, sizeof variable, "{\"var\":\"_%lld\"}", (long long)number);
-        append_text(text, variable);
-        return true;
-    }
+    if (name == levels->variable && (arity == 1 || arity == 2))
+        return walk_variable(text, levels, term, arity, depth, problem);
+    if (name == levels->object && arity == 2)
+        return walk_object(text, levels, term, depth, problem);
     append_text(text, "{\"f\":");
     PL_put_atom(argument, name);
     if (!walk_text(text, argument, problem))
@@ -233,21 +315,56 @@ static bool walk(struct text *text, struct levels *levels, term_t term, int dept
             return walk_list(text, levels, term, depth, problem);
         return walk_compound(text, levels, term, depth, problem);
     case PL_TERM:
-    case PL_DICT:
         return walk_compound(text, levels, term, depth, problem);
+    case PL_DICT:
+        return walk_dict(text, levels, term, depth, problem);
     default:
-        *problem = "a term of a kind that has no JSON form (a stream or other blob)";
-        return false;
+        return walk_blob(text, term, problem);
     }
 }
 
 /*
  * put(value, term): the table above in the other direction, with these differences: a string becomes an atom,
- * and {"string": s} a string;
- * {"var": name} is a variable of its own wherever it stands; true and false are the atoms.
+ * and {"string": s} a string; {"var": name} is the same variable wherever it stands in one value, but for "_", which is
+ * another one each time, and its constraints are not put; true and false are the atoms; what is cyclic or a blob
+ * cannot be put.
  */
 
+enum { MOST_VARIABLES = 1000 };
+
+/* The variables of the value that is being put: the arguments of one compound, and by name which. */
+static struct {
+    term_t compound;
+    PyObject *numbers;
+} variables;
+
 static bool put(PyObject *value, term_t term, int depth);
+
+static bool put_variable(PyObject *name, term_t term)
+{
+    if (!PyUnicode_Check(name)) {
+        PyErr_SetString(PyExc_ValueError, "a variable is {\"var\": name}");
+        return false;
+    }
+    if (PyUnicode_CompareWithASCIIString(name, "_") == 0)
+        return PL_put_variable(term);
+    if (variables.numbers == NULL &&
+        ((variables.numbers = PyDict_New()) == NULL ||
+         !PL_unify_functor(variables.compound, PL_new_functor(PL_new_atom("variables"), MOST_VARIABLES))))
+        return false;
+    PyObject *number = PyDict_GetItemWithError(variables.numbers, name);
+    if (number != NULL)
+        return PL_get_arg(PyLong_AsSize_t(number), variables.compound, term);
+    Py_ssize_t count = PyDict_GET_SIZE(variables.numbers);
+    if (count == MOST_VARIABLES)
+        PyErr_Format(PyExc_ValueError, "more than %d variables", MOST_VARIABLES);
+    if (PyErr_Occurred() || (number = PyLong_FromSsize_t(count + 1)) == NULL)
+        return false;
+    bool done = PyDict_SetItem(variables.numbers, name, number) == 0 &&
+                PL_get_arg((size_t)count + 1, variables.compound, term);
+    Py_DECREF(number);
+    return done;
+}
 
 static bool put_atom(PyObject *value, term_t term, int type)
 {
@@ -332,6 +449,40 @@ static bool put_float(PyObject *name, term_t term)
     return done;
 }
 
+/* Prolog makes the dict, since it knows what may be a key, and their order. */
+static bool put_dict(PyObject *tag, PyObject *pairs, term_t term, int depth)
+{
+    if (!PyList_Check(pairs) || !(tag == Py_None || PyUnicode_Check(tag))) {
+        PyErr_SetString(PyExc_ValueError,
+                        "a dict is {\"dict\": tag or null, \"pairs\": [[key, value], ...]}");
+        return false;
+    }
+    term_t arguments = PL_new_term_refs(3), list = arguments + 2, parts = PL_new_term_refs(2);
+    functor_t pair = PL_new_functor(PL_new_atom("-"), 2);
+    bool done = tag == Py_None ? PL_put_variable(arguments + 1) : put_atom(tag, arguments + 1, PL_ATOM);
+    done = done && PL_put_nil(list);
+    for (Py_ssize_t i = PyList_GET_SIZE(pairs); done && i-- > 0;) {
+        PyObject *item = PyList_GET_ITEM(pairs, i);
+        if (!PyList_Check(item) || PyList_GET_SIZE(item) != 2) {
+            PyErr_SetString(PyExc_ValueError, "a pair of a dict is [key, value]");
+            return false;
+        }
+        done = put(PyList_GET_ITEM(item, 0), parts, depth + 1) &&
+               put(PyList_GET_ITEM(item, 1), parts + 1, depth + 1) && PL_cons_functor_v(parts, pair, parts) &&
+               PL_cons_list(list, parts, list);
+    }
+    done = done && PL_put_variable(arguments);
+    if (done &&
+        !PL_call_predicate(NULL, PL_Q_PASS_EXCEPTION, PL_predicate("dict_pairs", 3, "system"), arguments)) {
+        PL_clear_exception();
+        PyErr_SetString(PyExc_ValueError, "a dict's keys are names or small integers, each once");
+        return false;
+    }
+    done = done && PL_put_term(term, arguments);
+    PL_reset_term_refs(arguments);
+    return done;
+}
+
 static bool put_mapping(PyObject *value, term_t term, int depth)
 {
     PyObject *item;
@@ -339,17 +490,24 @@ static bool put_mapping(PyObject *value, term_t term, int depth)
     if (size == 2 && (item = PyDict_GetItemString(value, "f")) != NULL &&
         PyDict_GetItemString(value, "args") != NULL)
         return put_compound(item, PyDict_GetItemString(value, "args"), term, depth);
-    if (size == 1 && PyDict_GetItemString(value, "var") != NULL)
-        return PL_put_variable(term);
+    if ((size == 1 || (size == 2 && PyDict_GetItemString(value, "constraints") != NULL)) &&
+        (item = PyDict_GetItemString(value, "var")) != NULL)
+        return put_variable(item, term);
+    if (size == 2 && (item = PyDict_GetItemString(value, "dict")) != NULL &&
+        PyDict_GetItemString(value, "pairs") != NULL)
+        return put_dict(item, PyDict_GetItemString(value, "pairs"), term, depth);
     if (size == 1 && (item = PyDict_GetItemString(value, "string")) != NULL && PyUnicode_Check(item))
         return put_atom(item, term, PL_STRING);
-    if (size == 1 && (item = PyDict_GetItemString(value, "rational")) != NULL && PyUnicode_Check(item))
+    if (size == 1 &&
+        ((item = PyDict_GetItemString(value, "rational")) != NULL ||
+         (item = PyDict_GetItemString(value, "integer")) != NULL) &&
+        PyUnicode_Check(item))
         return put_digits(Py_NewRef(item), term);
     if (size == 1 && (item = PyDict_GetItemString(value, "float")) != NULL && PyUnicode_Check(item))
         return put_float(item, term);
     PyErr_Format(PyExc_ValueError,
-                 "%R is no term; an object is {\"f\", \"args\"}, {\"string\"}, {\"rational\"}, {\"float\"} "
-                 "or {\"var\"}",
+                 "%R is no term; an object is {\"f\", \"args\"}, {\"string\"}, {\"rational\"}, {\"float\"}, "
+                 "{\"var\"} or {\"dict\", \"pairs\"}",
                  value);
     return false;
 }
@@ -393,12 +551,14 @@ static PyObject *terms_to_json(PyObject *module, PyObject *handle)
     if (levels == NULL)
         return PyErr_NoMemory();
     levels->variable = PL_new_atom("$encoded variable");
+    levels->object = PL_new_atom("$encoded object");
     struct text text = {0};
     const char *problem = NULL;
     fid_t frame = PL_open_foreign_frame();
     bool done = walk(&text, levels, term, 0, &problem);
     PL_discard_foreign_frame(frame);
     PL_unregister_atom(levels->variable);
+    PL_unregister_atom(levels->object);
     PyObject *result = NULL;
     if (text.failed)
         PyErr_NoMemory();
@@ -421,7 +581,10 @@ static PyObject *terms_put(PyObject *module, PyObject *const *arguments, Py_ssiz
     term_t term = PyLong_AsUnsignedLong(arguments[1]);
     if (PyErr_Occurred())
         return NULL;
-    if (!put(arguments[0], term, 0)) {
+    variables.compound = PL_new_term_ref();
+    bool done = put(arguments[0], term, 0);
+    Py_CLEAR(variables.numbers);
+    if (!done) {
         if (!PyErr_Occurred())
             PyErr_NoMemory(); /* the only other way in which SWI-Prolog refuses: its stacks are full */
         PL_clear_exception();

@@ -1,4 +1,8 @@
-:- module(engine, [perform/2]).
+:- module(engine,
+          [ perform/2,                  % +Request, -Reply
+            produce/2,                  % +Request, -Reply
+            interrupt/1                 % +Signal
+          ]).
 
 /** <module> What an engine process can be asked to do
 
@@ -13,6 +17,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 :- use_module(rules(facts)).
 :- use_module(rules(schema)).
 :- use_module(knowledge).
+:- use_module(explain).
 :- use_module(goals).
 :- use_module(problems).
 
@@ -22,13 +27,18 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %
 %   | vocabulary                               | vocabulary(Declarations)                         |
 %   | write(Changes)                           | written(Number): pairs of retracts and asserts   |
-%   | solve(Text, Params, Limit, Offset, S, I) | answers(Names, Rows, More, Inferences)           |
+%   | solve(Text, Params, Limit, Offset, Infs, Exact) | answers(Names, Rows, More, Inferences)     |
+%   | explain(Text, Params, Depth, Infs)       | explained(Names, Values, Steps): see explain.pl  |
+%   | taken(Retracts, Asserts)                 | taken(Numbers): of asserts whose keys rows have  |
 %   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
+%   | load(Name, Rows)                         | done(Number): rows of a fact, with keys it has not |
+%   | nothing                                  | done(0)                                          |
 
 perform(Request, Reply) :-
-    catch(reply(Request, Reply), Error, problem(Error, Reply)),
+    retractall(interrupted),
+    catch(reply(Request, Reply), Error, told(Error, Reply)),
     !.
 perform(_, problem(failed, "no answer", 0, 0)).
 
@@ -39,10 +49,18 @@ reply(vocabulary, vocabulary(Declarations)) :-
               option(doc(Doc), Options), option(key(Key), Options), option(source(Source), Options) ),
             Declarations).
 reply(write(Changes), written(Number)) :-
-    forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts)),
+    sig_atomic(forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts))),    % an interrupt is not for this
     length(Changes, Number).
-reply(solve(Text, Params, Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)) :-
-    solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)).
+reply(nothing, done(0)).
+reply(load(Name, Rows), done(Number)) :-
+    forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
+    length(Rows, Number).
+reply(solve(Text, Params, Limit, Offset, Inferences, Exact), answers(Names, Rows, More, Used)) :-
+    solve(Text, Params, limits(Limit, Offset, Inferences), Exact, answers(Names, Rows, More, Used)).
+reply(explain(Text, Params, Depth, Inferences), explained(Names, Values, Steps)) :-
+    explain(Text, Params, Depth, Inferences, Names, Values, Steps).
+reply(taken(Retracts, Asserts), taken(Numbers)) :-
+    findall(Number, ( nth0(Number, Asserts, Fact), taken(Fact, Retracts) ), Numbers).
 reply(rows(Name, Arguments, Limit, Offset), rows(Rows, More)) :-
     Head =.. [Name|Arguments],
     Wanted is Limit + 1,
@@ -63,6 +81,37 @@ reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
 
 field_json(Name-Type, [Name, Type]).
 
+%!  produce(+Request, -Reply) is nondet.
+%
+%   Requests that have many replies. `stream(Text, Params, Limit, Inferences, Size, Exact)` gives batch(Names, Rows) with Size
+%   rows each, but the last, as they are found; it may end in problem(Kind, Detail, Line, Column).
+
+produce(stream(Text, Params, Limit, Inferences, Size, Exact), Reply) :-
+    catch(batches(Text, Params, limits(Limit, 0, Inferences), Size, Exact, Reply), Error, told(Error, Reply)).
+
+batches(Text, Params, Limits, Size, Exact, batch(Names, Rows)) :-
+    batch(Text, Params, Limits, Size, Exact, Names, Rows).
+
+%!  interrupt(+Signal) is det.
+%
+%   Give up the goal that runs: nobody waits for its answer any more.
+
+interrupt(_) :-
+    retractall(interrupted),
+    assertz(interrupted),
+    throw(engine(interrupted)).
+
+%   Whether that was said since this request began: a goal can throw the same term, and means nothing by it.
+
+:- dynamic interrupted/0.
+
+told(Error, Reply) :-
+    (   Error == engine(interrupted),
+        \+ retract(interrupted)
+    ->  problem(error('the goal threw engine(interrupted)', _), Reply)
+    ;   problem(Error, Reply)
+    ).
+
 %   One transaction: the patterns go, then the facts come.
 
 change(Retracts, Asserts) :-
@@ -78,6 +127,14 @@ write_fact(Fact) :-
         retractall(facts:Pattern),
         assertz(facts:Fact)
     ).
+
+%   A row with the key of a fact is there, and stays.
+
+taken(Fact, Retracts) :-
+    key_pattern(Fact, Row),
+    call(facts:Row),
+    \+ ( member(Pattern, Retracts), \+ Pattern \= Row ),
+    !.
 
 key_pattern(Fact, Pattern) :-
     functor(Fact, Name, Arity),

@@ -1,5 +1,10 @@
 :- module(goals,
-          [ solve/4,                    % +Text, +Params, +Limits, -Answers
+          [ solve/5,                    % +Text, +Params, +Limits, +Exact, -Answers
+            batch/7,                    % +Text, +Params, +Limits, +Size, +Exact, -Names, -Rows
+            prepared/5,                 % +Text, +Params, -Goal, -Names, -Row
+            in_limit/1,                 % +Outcome
+            encoded/3,                  % +Exact, +Rows, -Encoded
+            forget/0,
             page/4                      % +All, +Limit, -Rows, -More
           ]).
 
@@ -11,53 +16,196 @@ change what a goal does.
 
 :- use_module(library(apply)).
 :- use_module(library(lists)).
+:- use_module(library(pairs)).
 :- use_module(library(solution_sequences)).
-:- use_module(library(time)).
-:- use_module(library(yall)).
 :- use_module(permission).
 
-%!  solve(+Text, +Params, +Limits, -Answers) is det.
+%!  solve(+Text, +Params, +Limits, +Exact, -Answers) is det.
 %
 %   Answers is answers(Names, Rows, More, Inferences): a row for each solution, with a value for each name of a variable of the goal;
 %   More says whether there are more rows than the limit. Params are lists of a name and a value. Limits are limits(Rows, Offset,
-%   Seconds, Inferences).
+%   Inferences). Time is the business of whoever asked, who interrupts a goal that takes too much: an alarm of our own would cost more
+%   than most goals.
 %
-%   A variable in an answer is bound to '$encoded variable'(Number), which the encoder knows. Constraints on it are not told.
+%   The rows are as the encoder wants them; see encoded/3.
 %
 %   @throws engine(What) for what this module finds wrong, and whatever reading, checking and running throw; see problems.pl
 
-solve(Text, Params, limits(Limit, Offset, Seconds, Inferences), answers(Names, Rows, More, Used)) :-
-    call_with_time_limit(Seconds,
-        (   read_goal(Text, Goal, Bindings),
-            bind(Params, Bindings, Free),
-            permitted(Goal),
-            maplist([Name=Variable, Name, Variable]>>true, Free, Names, Row),
-            Wanted is Limit + 1,
-            statistics(inferences, Before),
-            call_with_inference_limit(
-                findall(Copy, limit(Wanted, offset(Offset, ( query:Goal, answer(Row, Copy) ))), All),
-                Inferences, Outcome),
-            statistics(inferences, After),
-            Used is After - Before,
-            (   Outcome == inference_limit_exceeded
-            ->  throw(engine(inferences))
-            ;   true
-            ),
-            page(All, Limit, Rows, More),
-            number_variables(Rows)
-        )).
+solve(Text, Params, limits(Limit, Offset, Inferences), Exact, answers(Names, Encoded, More, Used)) :-
+    prepared(Text, Params, Goal, Names, Row),
+    Wanted is Limit + 1,
+    statistics(inferences, Before),
+    call_with_inference_limit(
+        findall(Copy, limit(Wanted, offset(Offset, ( query:Goal, answer(Row, Copy) ))), All),
+        Inferences, Outcome),
+    statistics(inferences, After),
+    Used is After - Before,
+    in_limit(Outcome),
+    page(All, Limit, Rows, More),
+    encoded(Exact, Rows, Encoded).
 
-%   A row is copied without its constraints: with them, every row would bring a network of propagators.
+%!  batch(+Text, +Params, +Limits, +Size, +Exact, -Names, -Rows) is nondet.
+%
+%   Rows are the next Size solutions of the goal; the last rows may be fewer, or none. Inferences are those of all of them.
+%
+%   @throws as solve/5
 
-answer(Row, Copy) :-
-    (   acyclic_term(Row)
-    ->  copy_term_nat(Row, Copy)
-    ;   throw(engine(cyclic))
+batch(Text, Params, limits(Limit, Offset, Inferences), Size, Exact, Names, Encoded) :-
+    prepared(Text, Params, Goal, Names, Row),
+    call_with_inference_limit(
+        findnsols(Size, Copy, limit(Limit, offset(Offset, ( query:Goal, answer(Row, Copy) ))), Rows),
+        Inferences, Outcome),
+    in_limit(Outcome),
+    encoded(Exact, Rows, Encoded).
+
+%!  in_limit(+Outcome) is det.
+%
+%   @throws engine(inferences) if that is what call_with_inference_limit/3 says
+
+in_limit(Outcome) :-
+    (   Outcome == inference_limit_exceeded
+    ->  throw(engine(inferences))
+    ;   true
     ).
 
-number_variables(Rows) :-
+%   prepared(+Text, +Params, -Goal, -Names, -Row): Goal is read, bound and permitted; Names and Row are its free variables.
+%
+%   Reading and checking cost more than most goals, and the same text comes again and again. A goal that is permitted with none of its
+%   variables bound is so whatever they are bound to, since what it calls is then in sight: such goals are kept. Others (a goal that
+%   calls a parameter) are checked each time, bound.
+
+:- dynamic kept/3, kept_count/1.
+
+kept_count(0).
+
+most_kept(500).
+longest_kept(2000).
+
+prepared(Text, Params, Goal, Names, Row) :-
+    (   kept(Text, Goal, Bindings)
+    ->  bind(Params, Bindings, Free)
+    ;   read_goal(Text, Goal, Bindings),
+        (   catch(permitted(Goal), _, fail)
+        ->  keep(Text, Goal, Bindings),
+            bind(Params, Bindings, Free)
+        ;   bind(Params, Bindings, Free),
+            permitted(Goal)
+        )
+    ),
+    names(Free, Names, Row).
+
+names([], [], []).
+names([Name=Variable|Free], [Name|Names], [Variable|Row]) :-
+    names(Free, Names, Row).
+
+keep(Text, Goal, Bindings) :-
+    (   ( string_length(Text, Length), longest_kept(Longest), Length > Longest ; \+ acyclic_term(Goal) )
+    ->  true
+    ;   retract(kept_count(Count)),
+        (   most_kept(Count)
+        ->  forget,
+            Next = 1
+        ;   Next is Count + 1
+        ),
+        assertz(kept_count(Next)),
+        assertz(kept(Text, Goal, Bindings))
+    ).
+
+%!  forget is det.
+%
+%   Keep no goals: what they call has changed.
+
+forget :-
+    retractall(kept(_, _, _)).
+
+%   A row is copied without its constraints: with them, every row would bring a network of propagators. What they say is kept as goals.
+
+answer(Row, Copy) :-
+    (   \+ acyclic_term(Row)
+    ->  maplist(spelt_if_cyclic, Row, Spelt),
+        answer(Spelt, Copy)
+    ;   term_attvars(Row, [])
+    ->  Copy = Row
+    ;   copy_term(Row, Values, Goals),
+        Copy = '$constrained'(Values, Goals)
+    ).
+
+spelt_if_cyclic(Value, Spelt) :-
+    (   acyclic_term(Value)
+    ->  Spelt = Value
+    ;   copy_term_nat(Value, Plain),
+        '$factorize_term'(Plain, Skeleton, Equations),
+        numbervars(Skeleton-Equations, 0, _),
+        format(string(Text), "~W", [@(Skeleton, Equations), [quoted(true), numbervars(true)]]),
+        Spelt = '$encoded object'(cyclic, Text)
+    ).
+
+%!  encoded(+Exact, +Rows, -Encoded) is det.
+%
+%   What the encoder makes of terms that JSON has no form of its own for is said by terms that it knows: a variable is
+%   '$encoded variable'(Number), with the goals that constrain it, as texts, '$encoded variable'(Number, Texts); any other object
+%   '$encoded object'(Key, Value). With Exact `true` strings are such objects, so that they differ from atoms.
+
+encoded(Exact, Rows, Encoded) :-
     term_variables(Rows, Variables),
-    foldl([Variable, N0, N]>>( N is N0 + 1, Variable = '$encoded variable'(N) ), Variables, 0, _).
+    (   memberchk('$constrained'(_, _), Rows)
+    ->  maplist(unconstrained, Rows, Plain)
+    ;   Plain = Rows
+    ),
+    foldl([Variable, N0, N]>>( N is N0 + 1, ( Variable = '$encoded variable'(N) -> true ; true ) ), Variables, 0, _),
+    (   Exact == true
+    ->  maplist(exact, Plain, Encoded)
+    ;   Encoded = Plain
+    ).
+
+%   The variables of a row that has constraints are numbered within the row, since their constraints name them.
+
+unconstrained('$constrained'(Values, Goals), Values) :-
+    !,
+    term_variables(Values+Goals, Variables),
+    length(Variables, Count),
+    numlist(1, Count, Numbers),
+    pairs_keys_values(Numbered, Variables, Numbers),
+    maplist(constraints(Goals, Numbered), Numbered, Texts),
+    maplist(bind_constrained, Numbered, Texts).
+unconstrained(Row, Row).
+
+constraints(Goals, Numbered, Variable-_, Texts) :-
+    include(mentions(Variable), Goals, Own),
+    maplist(goal_text(Numbered), Own, Texts).
+
+mentions(Variable, Goal) :-
+    term_variables(Goal, Variables),
+    member(Other, Variables),
+    Other == Variable,
+    !.
+
+goal_text(Numbered, Goal, Text) :-
+    strip_module(Goal, _, Plain),
+    copy_term_nat(Plain-Numbered, Copy-Names),
+    maplist([Name-N]>>( atom_concat('_', N, Written), Name = '$VAR'(Written) ), Names),
+    format(string(Text), "~W", [Copy, [quoted(true), numbervars(true), spacing(next_argument), module(query)]]).
+
+bind_constrained(Variable-N, Texts) :-
+    (   Texts == []
+    ->  Variable = '$encoded variable'(N)
+    ;   Variable = '$encoded variable'(N, Texts)
+    ).
+
+exact(Term, Exact) :-
+    (   string(Term)
+    ->  Exact = '$encoded object'(string, Term)
+    ;   compound(Term),
+        \+ kept_as_is(Term)
+    ->  compound_name_arguments(Term, Name, Arguments),
+        maplist(exact, Arguments, Exacts),
+        compound_name_arguments(Exact, Name, Exacts)
+    ;   Exact = Term
+    ).
+
+kept_as_is('$encoded variable'(_)).
+kept_as_is('$encoded variable'(_, _)).
+kept_as_is('$encoded object'(_, _)).
 
 %!  page(+All, +Limit, -Rows, -More) is det.
 %

@@ -13,8 +13,12 @@ they are abridged.
 
 %!  problem(+Error, -Problem) is det.
 %
-%   Problem is problem(Kind, Detail, Line, Column); the line is 0 where the error has no place in a text.
+%   Problem is problem(Kind, Detail, Line, Column); the line is 0 where the error has no place in a text. An interrupt is none: it is
+%   interrupted(0).
 
+problem(engine(interrupted), Reply) :-
+    !,
+    Reply = interrupted(0).
 problem(Error, problem(Kind, Detail, Line, Column)) :-
     (   explain(Error, Kind, Detail, Line, Column)
     ->  true
@@ -34,7 +38,6 @@ explain(engine(param(Name)), param, Detail, 0, 0) :-
     format(string(Detail), "the goal has no variable ~w; params name variables of the goal", [Name]).
 explain(engine(cyclic), error, "an answer is a cyclic term, which cannot be written", 0, 0).
 explain(engine(inferences), inferences, "the goal used up its inferences", 0, 0).
-explain(time_limit_exceeded, time, "the goal did not end in time", 0, 0).
 explain('$aborted', error, "the goal was aborted", 0, 0).
 explain(error(resource_error(What), _), memory, Detail, 0, 0) :-
     abridged(What, Short),

@@ -1,19 +1,19 @@
-"""An engine process, from the service's side: started, asked, killed and replaced.
+"""One engine process, from the service's side: asked, told, interrupted, killed.
 
-One request at a time goes to an engine; others wait for their turn. An engine that does not answer by its deadline is killed. Whoever
-asks next gets a new one, which has been told all facts before.
+Several requests may be under way; the engine works on the first. One that works longer than most is *slow*: the engine is left to it, and
+whoever waits behind is sent elsewhere (`Moved`). That is safe, since what is asked only reads.
 """
 
 import asyncio
 import os
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
+from skb.engine.channel import Asked, Channel, Gone, Many, One, Reply
 from skb.errors import (
     EngineFailed,
     GoalError,
@@ -21,141 +21,214 @@ from skb.errors import (
     InvalidRequest,
     LimitExceeded,
     ServiceError,
-    StartFailed,
     SyntaxProblem,
 )
 
-START_SECONDS = 30.0
+SLOW_SECONDS = 0.05
+"""After which an engine is left to what it works on."""
+
 GRACE_SECONDS = 1.0
-"""What an engine may need to notice by itself that a goal is over its time, before it is killed."""
+"""What an engine may need to notice that it was interrupted, before it is killed."""
+
+INTERRUPT = signal.SIGUSR1
+"""What gives up the goal that an engine works on; `engine.pl` says how."""
 
 
-class Reply(Struct):
-    """What an engine answers: a term. Its arguments stay as the engine wrote them, since most go on to the client without a look."""
-
-    f: str
-    args: list[Raw]
-
-
-class _Gone(Exception):
-    """The engine's process has ended."""
+class Moved(Exception):
+    """This was not answered, for no fault of its own: ask another engine."""
 
 
 class Engine:
-    """The engine of one machine."""
+    """An engine process."""
 
-    def __init__(self, refill: Callable[["Engine"], Awaitable[None]]) -> None:
-        self._refill = refill
-        self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self.restarts = -1
-        """How many times the engine was replaced."""
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for the turn, and have the engine running and filled. Nobody else is served until it is given back."""
-        async with self._turn:
-            if self._ended():
-                await self.kill()
-                await self._start()
-            yield
-
-    def _ended(self) -> bool:
-        """Whether there is no engine, or none any more: the next request should not be the one to find out."""
-        process, reader = self._process, self._reader
-        return process is None or process.returncode is not None or reader is None or reader.at_eof()
+    def __init__(self, pid: int, channel: Channel, revision: int) -> None:
+        self.pid = pid
+        self.revision = revision
+        """Of what it has been told: what is asked from now on is answered by that."""
+        self.stale = False
+        """It should not be asked any more; it may still have something to answer."""
+        self.slow = False
+        self.on_slow: Callable[[], None] = _nothing
+        self.on_answer: Callable[[], None] = _nothing
+        self._channel = channel
+        self._late: dict[Asked, float] = {}
+        self._started = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._interrupted: Asked | None = None
+        self._killed_late = False
+        channel.answered = self._answered  # type: ignore[method-assign]  # that is how a channel tells
 
     @property
-    def busy(self) -> bool:
-        """Whether it is somebody's turn, so that others would have to wait."""
-        return self._turn.locked()
+    def usable(self) -> bool:
+        """Whether it can be asked."""
+        return not self.stale and not self.slow and self._channel.open
 
-    async def ask(self, request: object, *, seconds: float = 30.0) -> list[Raw]:
-        """Have the engine perform a request. Whoever has the turn calls this.
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there, as far as is known."""
+        return self._channel.open
 
-        Raises a ServiceError for every problem that it answers with, or has.
+    @property
+    def load(self) -> int:
+        """How many requests it has not answered."""
+        return len(self._channel.asked)
+
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the process has closed its end."""
+        return self._channel.lost
+
+    def tell(self, frame: bytes, revision: int) -> asyncio.Future[Reply]:
+        """Have it apply a write before whatever it is asked next. Nobody needs to wait for that."""
+        self.revision = revision
+        one = One()
+        self._channel.send(frame, one)
+        return one.future
+
+    async def ask(self, request: bytes, *, seconds: float = 30.0) -> list[Raw]:
+        """Have it perform a request that only reads, in so many seconds from when it comes to it.
+
+        Raises a ServiceError for every problem that it answers with, or has; Moved if another engine should be asked.
         """
-        frame = encode(request)
+        one = One()
+        self._begin(one, seconds)
+        self._channel.send(request, one)
+        return await self._hear(one)
+
+    async def hear(self, *, seconds: float) -> list[Raw]:
+        """Have its reply to a request that was sent another way. Raises as `ask` does."""
+        one = One()
+        self._begin(one, seconds)
+        self._channel.expect(one)
+        return await self._hear(one)
+
+    async def _hear(self, one: One) -> list[Raw]:
         try:
-            reply = await asyncio.wait_for(self._exchange(frame), seconds + GRACE_SECONDS)
-        except TimeoutError:
-            await self.kill()
-            raise LimitExceeded(
-                f"the goal did not end within {seconds:g} s, nor when told to; its engine was replaced"
-            ) from None
-        except _Gone:
-            await self.kill()
-            raise EngineFailed(
-                "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
-                "ask again"
-            ) from None
+            return self._unpack(one, await one.future)
+        except Gone as gone:
+            raise self._gone(one, gone) from None
         except asyncio.CancelledError:
-            await self.kill()  # a reply that nobody waits for would be taken for the next one's
+            self._give_up(one)
             raise
+        finally:
+            del self._late[one]
+
+    async def stream(self, request: bytes, *, seconds: float) -> AsyncGenerator[list[Raw]]:
+        """Have it perform a request with many answers; gives the arguments of each. Raises as `ask` does."""
+        many = Many(self._channel)
+        self._begin(many, seconds)
+        self._channel.send(request, many)
+        try:
+            async for reply in many.replies():
+                yield self._unpack(many, reply)
+        except Gone as gone:
+            raise self._gone(many, gone) from None
+        finally:
+            if not many.ended:
+                self.kill()  # it may wait for a reader, who is gone; a fork costs less than to talk about it
+            del self._late[many]
+
+    # Time
+
+    def _begin(self, asked: Asked, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._late[asked] = seconds
+        if not self._channel.asked:
+            self._started = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(min(SLOW_SECONDS, seconds), self._look)
+
+    def _answered(self) -> None:
+        self._started = asyncio.get_running_loop().time()
+        if self.slow:
+            self.kill()
+        elif self._channel.asked:
+            following = self._channel.asked[0]
+            if isinstance(following, One) and following.future.cancelled():
+                self._interrupt(following)
+        self.on_answer()
+
+    def _look(self) -> None:
+        """Look how long it has worked on the first request."""
+        self._timer = None
+        if not self._channel.asked:
+            return
+        loop = asyncio.get_running_loop()
+        first = self._channel.asked[0]
+        worked = loop.time() - self._started
+        if worked >= SLOW_SECONDS and not self.slow and first in self._late:
+            self.on_slow()
+        if self._interrupted is first:
+            self._killed_late = True
+            self.kill()
+            return
+        seconds = self._late.get(first)
+        following = SLOW_SECONDS
+        if seconds is not None and worked >= seconds:
+            self._interrupt(first)
+            return
+        if seconds is not None:
+            following = seconds - worked if self.slow else min(seconds - worked, SLOW_SECONDS)
+        self._timer = loop.call_later(following, self._look)
+
+    def leave_to_it(self) -> None:
+        """Ask it nothing more; those who wait behind what it works on are sent elsewhere."""
+        self.slow = True
+        for asked in list(self._channel.asked)[1:]:
+            asked.fail(Moved())
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, 10)  # those that are quick go first
+
+    def _give_up(self, one: One) -> None:
+        """Nobody waits for an answer any more: end the work on it, if that has begun."""
+        if self.slow:
+            self.kill()
+        elif self._channel.asked and self._channel.asked[0] is one:
+            self._interrupt(one)
+
+    def _interrupt(self, asked: Asked) -> None:
+        self._interrupted = asked
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._look)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, INTERRUPT)
+
+    # Ends
+
+    def _unpack(self, asked: Asked, reply: Reply) -> list[Raw]:
+        if reply.f == "interrupted":
+            if self._interrupted is asked:
+                raise LimitExceeded("the goal did not end in time")
+            raise Moved  # the signal was for the one before, which had just ended
         return unpack(reply)
 
-    async def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # whatever lies in the current directory is no module of ours
-                "-m",
-                "skb.engine.worker",
-                str(theirs.fileno()),
-                str(os.getpid()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
+    def _gone(self, asked: Asked, gone: Gone) -> Exception:
+        if not gone.working:
+            return Moved()
+        if self._killed_late and self._interrupted is asked:
+            return LimitExceeded(
+                f"the goal did not end within {self._late[asked]:g} s, nor when told to; its engine was replaced"
             )
-        try:
-            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-            greeting = await asyncio.wait_for(self._receive(), START_SECONDS)
-            if greeting.f != "ready":
-                raise StartFailed(msgspec.json.decode(greeting.args[0]))
-            await self._refill(self)
-        except (TimeoutError, _Gone):
-            await self.kill()
-            raise StartFailed(
-                f"the engine process did not come up within {START_SECONDS:g} s; its last words are on standard error"
-            ) from None
-        except BaseException:
-            await self.kill()  # whoever comes next must not find one that is half full
-            raise
-        self.restarts += 1
+        return EngineFailed(
+            "the engine process ended while it worked on this: it crashed, ran out of memory, or was killed; it is replaced, "
+            "ask again"
+        )
 
-    async def _exchange(self, request: bytes) -> Reply:
-        assert self._writer is not None
-        self._writer.write(len(request).to_bytes(4, "little") + request)
-        with suppress(ConnectionError):
-            await self._writer.drain()
-        return await self._receive()
-
-    async def _receive(self) -> Reply:
-        assert self._reader is not None
-        try:
-            length = int.from_bytes(await self._reader.readexactly(4), "little")
-            return msgspec.json.decode(await self._reader.readexactly(length), type=Reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise _Gone from None
-
-    async def kill(self) -> None:
-        """End the process, for whoever has the turn. The next turn gets a new one."""
-        process, self._process = self._process, None
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def close(self) -> None:
+    def kill(self) -> None:
         """End the process."""
-        async with self._turn:
-            await self.kill()
+        self.stale = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._channel.open:  # else it has ended, and its number may be another's
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._channel.close()
+
+
+def _nothing() -> None:
+    """Nobody listens."""
 
 
 def encode(request: object) -> bytes:

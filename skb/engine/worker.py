@@ -1,10 +1,17 @@
-"""The engine process: requests in, replies out, one at a time.
+"""The engine process: requests in, replies out, in order.
 
-Started by `skb.engine.process` as `python -m skb.engine.worker SOCKET PARENT`. Frames on the socket are a length of 4 bytes
-(little-endian) and that many bytes of JSON. A first frame of its own says that it is up, or why not.
+Started by `skb.engine.pool` as `python -m skb.engine.worker SOCKET PARENT`, it is a machine's *template*: it loads Prolog and the rules,
+is told the facts and every write, and forks a *replica* of itself when asked to, which serves on the socket that came with the request.
+Frames are a length of 4 bytes (little-endian) and that many bytes of JSON.
+
+Forking works because the template has one thread: Prolog's collector of atoms runs in it rather than in a thread of its own, and no goal
+with a time limit, which would start the thread that watches clocks, is ever run in it.
 """
 
+import gc
+import os
 import resource
+import signal
 import socket
 import sys
 
@@ -13,8 +20,14 @@ import msgspec
 from skb.engine.prolog import Prolog, PrologMissing
 from skb.lifeline import die_with_parent
 
-MEMORY_BYTES = 2 * 1024 * 1024 * 1024
-"""Address space of an engine. Facts, atoms and texts are outside of Prolog's stacks, and their limit; this one ends the process."""
+MEMORY_BYTES = 8 * 1024 * 1024 * 1024
+"""Address space of a template: facts, atoms and texts."""
+
+STREAM = b'{"f":"stream",'
+"""How a request begins that has many replies."""
+
+GOAL_BYTES = 1024 * 1024 * 1024
+"""Address space that a replica may have beyond the template's. Prolog's stacks have their own limit; this one ends the process."""
 
 
 def main() -> None:
@@ -26,11 +39,52 @@ def main() -> None:
     try:
         prolog = Prolog()
     except (PrologMissing, FileNotFoundError) as error:
-        _send(channel, msgspec.json.encode({"f": "missing", "args": [str(error)]}))
+        if _receive(channel) is not None:
+            _send(channel, msgspec.json.encode({"f": "missing", "args": [str(error)]}))
         return
-    _send(channel, msgspec.json.encode({"f": "ready", "args": []}))
-    while (request := _receive(channel)) is not None:
-        _send(channel, prolog.perform(msgspec.json.decode(request)))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # replicas that end are nobody's to wait for
+    _serve_template(channel, prolog)
+
+
+def _serve_template(channel: socket.socket, prolog: Prolog) -> None:
+    while (received := _receive_with_socket(channel)) is not None:
+        frame, passed = received
+        request = msgspec.json.decode(frame)
+        match request:
+            case "greet":
+                _send(channel, b'{"f":"ready","args":[]}')
+            case "fork" if passed is not None:
+                child = os.fork()
+                if child == 0:
+                    channel.close()
+                    _serve_replica(passed, prolog)
+                    os._exit(0)
+                passed.close()
+                _send(channel, msgspec.json.encode({"f": "forked", "args": [child]}))
+            case _:
+                _send(channel, prolog.perform(request))
+
+
+def _serve_replica(channel: socket.socket, prolog: Prolog) -> None:
+    template = os.getppid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    die_with_parent(template)
+    gc.freeze()  # what is shared with the template stays shared: the collector writes to what it looks at
+    limit = _address_space() + GOAL_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    prolog.become_replica()
+    while (frame := _receive(channel)) is not None:
+        request = msgspec.json.decode(frame)
+        if frame.startswith(STREAM):
+            for reply in prolog.stream(request):
+                _send(channel, reply)
+        else:
+            _send(channel, prolog.perform(request))
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123 - quicker than pathlib, and this is between a client and its answer
+        return int(statm.read().split()[0]) * resource.getpagesize()
 
 
 def _send(channel: socket.socket, data: bytes) -> None:
@@ -42,6 +96,14 @@ def _receive(channel: socket.socket) -> bytes | None:
     if len(header) < 4:
         return None
     return channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL)
+
+
+def _receive_with_socket(channel: socket.socket) -> tuple[bytes, socket.socket | None] | None:
+    header, descriptors, _, _ = socket.recv_fds(channel, 4, 1, socket.MSG_WAITALL)
+    if len(header) < 4:
+        return None
+    passed = socket.socket(fileno=descriptors[0]) if descriptors else None
+    return channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL), passed
 
 
 if __name__ == "__main__":

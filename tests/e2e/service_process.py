@@ -23,7 +23,19 @@ class Service:
 
     def __init__(self, data: Path, *options: str, **popen: Any) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "skb", "serve", "--port", "0", "--data", str(data), *(options or ("--no-probe",))],
+            [
+                sys.executable,
+                "-m",
+                "skb",
+                "serve",
+                "--engines",
+                "1",
+                "--port",
+                "0",
+                "--data",
+                str(data),
+                *(options or ("--no-probe",)),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -64,8 +76,8 @@ class Service:
         return self.ask("POST", "/v1/query", json={"goal": goal, **more})
 
     def engine(self) -> int:
-        """The process id of the engine."""
-        return until(lambda: children(self.process.pid, b"skb.engine.worker"))[0]
+        """The process id of the engine that answers: a fork of the template, which comes first."""
+        return until(lambda: children(self.process.pid, b"skb.engine.worker")[1:])[0]
 
 
 def children(pid: int, word: bytes = b"") -> list[int]:

@@ -1,5 +1,6 @@
 """The service's life: starts, ends, crashes, restarts, full disks, other services."""
 
+import json
 import os
 import resource
 import signal
@@ -90,7 +91,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> Non
 def test_a_log_that_is_none_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "local.sqlite").write_bytes(b"not a database, " * 1000)
     message = only_message(failing("--no-probe", "--port", "0", "--data", str(tmp_path)))
-    assert "local.sqlite cannot be opened" in message
+    assert "local.sqlite cannot be read" in message
 
 
 def test_missing_prolog_is_one_message_with_the_remedy(tmp_path: Path) -> None:
@@ -132,7 +133,9 @@ def test_a_goal_that_does_not_end_does_not_keep_the_service_from_ending(busy: Se
     before = cpu_seconds(busy.engine())
     asking.start()
     until(lambda: cpu_seconds(busy.engine()) > before + 0.2)
-    assert busy.end(signal.SIGTERM) == (0, "")
+    status, words = busy.end(signal.SIGTERM)
+    assert status == 0
+    assert [json.loads(line)["status"] for line in words.splitlines()] == [503]
     asking.join()
     assert answers == [503]
 

@@ -126,10 +126,12 @@ def test_an_unknown_predicate_is_named(service: Service, name: str) -> None:
 
 
 def test_an_endless_goal_ends_at_its_limit(service: Service) -> None:
+    service.query("true")
     engine = service.engine()
     response = service.query("repeat, fail", timeout_ms=200)
     assert (response.status_code, problem(response)["type"]) == (422, "/problems/limit-exceeded")
-    assert service.engine() == engine
+    until(lambda: not alive(engine))
+    assert service.query("core(1, Apic, _)").json()["solutions"] == [{"Apic": 2}]
 
 
 @pytest.mark.parametrize("goal", ["catch((repeat, fail), _, (repeat, fail))", "length(L, 25), permutation(L, P), fail"])
@@ -161,6 +163,7 @@ def test_text_outside_of_the_stacks_is_limited_too(service: Service) -> None:
 
 
 def test_an_engine_killed_while_idle_is_replaced(service: Service) -> None:
+    service.query("true")
     restarts = service.ask("GET", "/v1/health").json()["engine_restarts"]
     os.kill(service.engine(), signal.SIGKILL)
     responses = [service.query("core(0, Apic, _)") for _ in range(2)]  # at most the first one notices
@@ -170,6 +173,7 @@ def test_an_engine_killed_while_idle_is_replaced(service: Service) -> None:
 
 
 def test_an_engine_killed_at_work_fails_that_request_only(service: Service) -> None:
+    service.query("true")
     engine = service.engine()
     answers: list[httpx.Response] = []
     threads = [
@@ -189,11 +193,12 @@ def test_an_engine_killed_at_work_fails_that_request_only(service: Service) -> N
 
 
 def test_a_client_that_leaves_takes_its_goal_along(service: Service) -> None:
+    service.query("true")
     engine = service.engine()
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{service.url}/v1/query", json={"goal": "repeat, fail", "timeout_ms": 600_000}, timeout=0.5)
+    until(lambda: not alive(engine))
     assert service.query("core(1, Apic, _)").json()["solutions"] == [{"Apic": 2}]
-    assert not alive(engine)
 
 
 # The sandbox
@@ -347,10 +352,7 @@ def test_a_value_comes_back_as_it_went(service: Service, value: Any) -> None:
 @pytest.mark.parametrize(
     ("goal", "params"),
     [
-        ("X is 10 ** 5000", {}),
         ("atom_codes(X, [0xd800])", {}),
-        ("X = _{a: 1}", {}),
-        ("X = f(X)", {}),
         ("length(L, 300), foldl([_, A, f(A)]>>true, L, x, X)", {}),
         ("Y = X", {"X": None}),
         ("Y = X", {"X": {"a": 1}}),

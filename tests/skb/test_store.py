@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skb.errors import StartFailed, StorageFailed
-from skb.store import FORMAT, Store, Transaction
+from skb.store.log import FORMAT, Store, Transaction
 
 ARGUMENT = st.recursive(
     st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -62,14 +62,14 @@ def test_a_log_of_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "local.sqlite").write_bytes(bytes(range(256)) * 64)
-    with pytest.raises(StartFailed, match="cannot be opened"):
+    with pytest.raises(StartFailed, match="cannot be read"):
         Store(tmp_path)
 
 
 def test_a_log_cut_short_by_a_crash_keeps_what_was_whole(tmp_path: Path) -> None:
     """A process that dies between transactions, its write-ahead log not folded in."""
     script = (
-        "import os, sys; from pathlib import Path; from skb.store import Store; store = Store(Path(sys.argv[1]));"
+        "import os, sys; from pathlib import Path; from skb.store.log import Store; store = Store(Path(sys.argv[1]));"
         "[store.append('user', [], [{'name': 'core', 'args': [n, n, 1]}]) for n in range(5)]; os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=30).returncode == 9

@@ -23,7 +23,7 @@ async def probe_local() -> tuple[list[dict[str, Any]], list[str]]:
         sys.executable,
         "-P",  # whatever lies in the current directory is no module of ours
         "-m",
-        "skb.machines",
+        "skb.machines.live",
         str(os.getpid()),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

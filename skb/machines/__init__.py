@@ -1,0 +1,1 @@
+"""The machines that a service knows: the live one, called `local`, and those loaded beside it."""
