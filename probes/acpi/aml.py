@@ -14,6 +14,7 @@ from probes.acpi.acpiexec import MISSING, PLACE, evaluate
 from probes.acpi.aml_resources import BUSES, MEMORY, PORTS, Range, Resources, decode
 from probes.acpi.dump import TABLES
 from probes.acpi.namespace import Answer, Namespace, Reference, Value, parent, read
+from probes.acpi.table import shorten
 from probes.cores import UNKNOWN
 from probes.fact import Compound, Fact, Problem, Survey, Term, addr
 from probes.pci.bridges import BUSES as BUS_NUMBERS
@@ -74,7 +75,8 @@ def probe(source: Source) -> Survey:
     found = [_bridge(namespace, path) for path in sorted(namespace.devices) if is_host_bridge(namespace, path)]
     bridges, doubled = _one_for_each_bus(found)
     facts = tuple(_facts(source, namespace, bridges))
-    return Survey(facts, (*output.problems, *_problems(namespace, found), *doubled))
+    problems = (*_in_general(namespace, found), *shorten(tuple(_failures(namespace, found))), *shorten(tuple(doubled)))
+    return Survey(facts, (*output.problems, *problems))
 
 
 def blocks(source: Source) -> tuple[bytes | None, list[bytes]]:
@@ -176,21 +178,29 @@ def _one_for_each_bus(found: Sequence[Bridge]) -> tuple[list[Bridge], list[Probl
     return sorted(firsts.values(), key=lambda each: each.path), problems
 
 
-def _problems(namespace: Namespace, bridges: Sequence[Bridge]) -> Iterator[Problem]:
-    asked = [(bridge.path, name) for bridge in bridges for name in OF_BRIDGES]
-    asked += [(path, "_PRT") for path, names in sorted(namespace.devices.items()) if "_PRT" in names]
+def _asked(namespace: Namespace, bridges: Sequence[Bridge]) -> Iterator[tuple[str, str]]:
+    """Yield the names whose values become facts, but for _PXM elsewhere."""
+    yield from ((bridge.path, name) for bridge in bridges for name in OF_BRIDGES)
+    yield from ((path, "_PRT") for path, names in sorted(namespace.devices.items()) if "_PRT" in names)
+
+
+def _in_general(namespace: Namespace, bridges: Sequence[Bridge]) -> Iterator[Problem]:
     if namespace.loops:
         cause = f"a loop does not end: {_some(list(dict.fromkeys(namespace.loops)))}"
         yield Problem(PLACE, cause, "it was cut; with the registers of the machine it may end")
-    for path, name in asked:
+    asked = _asked(namespace, bridges)
+    if registers := [f"{path}.{name}" for path, name in asked if namespace.answer(path, name).registers]:
+        cause = f"registers decide what these tell, and were read as zero: {_some(registers)}"
+        yield Problem(PLACE, cause, "compare with what the kernel says (/proc/iomem, /sys/devices/pci*)")
+
+
+def _failures(namespace: Namespace, bridges: Sequence[Bridge]) -> Iterator[Problem]:
+    for path, name in _asked(namespace, bridges):
         answer = namespace.answer(path, name)
         if answer.failed:
             yield Problem(f"{path}.{name}", f"cannot be evaluated: {answer.failed}", "what it tells is missing")
         elif isinstance(answer.value, bytes) and name == "_CRS" and (ends := decode(answer.value).ends) >= 0:
             yield Problem(f"{path}.{name} at offset {ends:#x}", "resources end without an end tag", MISSING)
-    if registers := [f"{path}.{name}" for path, name in asked if namespace.answer(path, name).registers]:
-        cause = f"registers decide what these tell, and were read as zero: {_some(registers)}"
-        yield Problem(PLACE, cause, "compare with what the kernel says (/proc/iomem, /sys/devices/pci*)")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probes.acpi import acpiexec, aml, namespace
+from probes.acpi.table import SHOWN
 from probes.fact import Fact, Survey, addr
 from probes.source import Files
 
@@ -173,6 +174,16 @@ def test_a_method_that_fails_is_named(tmp_path: Path) -> None:
     assert [(problem.place, problem.cause) for problem in found.problems] == [
         ("\\_SB.PCI1._PRT", "cannot be evaluated: AE_NOT_FOUND")
     ]
+
+
+def test_methods_that_fail_in_numbers_are_a_few_problems(tmp_path: Path) -> None:
+    failing = "\n".join(
+        f'Device (F{number:03}) {{ Name (_HID, "PNP0A08") Method (_BBN) {{ Return (NONE) }} }}' for number in range(200)
+    )
+    source = HOST_BRIDGE.replace("Device (PCI1) {", f"{failing}\n    Device (PCI1) {{", 1)
+    found = told(compiled(source.replace("Name (APIC, 0)", "External (NONE)\n  Name (APIC, 0)"), tmp_path))
+    assert len(rows(found, "rootbridge")) == 2
+    assert len(found.problems) <= 2 * (SHOWN + 1)
 
 
 REGISTERS = """
