@@ -12,11 +12,15 @@ A device of ACPI is named by its path, like `\_SB.PCI0`. A host bridge is named 
 :- fact(rootbridge_path(addr: addr, path: text),
         [ doc("The name that ACPI has for a host bridge."), key([addr]), source("ACPI namespace") ]).
 
+:- fact(rootbridge_present(addr: addr, present: flag),
+        [ doc("Whether firmware says that a host bridge is there: tables describe sockets that may be empty. 1 where it does not say."),
+          key([addr]), source("ACPI _STA") ]).
+
 :- fact(rootbridge_proximity(addr: addr, domain: node),
         [ doc("The proximity domain that a host bridge is near."), key([addr]), source("ACPI _PXM") ]).
 
 :- fact(rootbridge_address_window(addr: addr, space: oneof([memory, io]), low: address, high: address),
-        [ doc("Addresses that a host bridge forwards to its buses, the last included, as processors see them."),
+        [ doc("Addresses that a host bridge forwards to its buses, the last included, as processors see them; ports that processors reach through memory, as the buses see them."),
           key([addr, space, low, high]), source("ACPI _CRS") ]).
 
 :- fact(interrupt_route(bridge: text, device: count, pin: oneof([a, b, c, d]), link: text, gsi: or(count, oneof([unknown]))),

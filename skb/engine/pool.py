@@ -41,8 +41,8 @@ DEPTH = 16
 MOST_SLOW = 64
 """Engines that may be left to what they work on; when there are more, requests wait behind each other."""
 
-MOST_MOVES = 8
-"""How often one request may have to look for another engine."""
+PATIENCE_SECONDS = 60.0
+"""How long one request may look for another engine, and another: each time somebody else's goal kept it, or ended one."""
 
 _FORK = b'"fork"'
 
@@ -85,7 +85,8 @@ class Pool:
 
         Raises a ServiceError for every problem that the engine answers with, or has.
         """
-        for _ in range(MOST_MOVES):
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < patience:
             engine = self._free() or await self._choose()
             revision = engine.revision
             started = time.perf_counter()
@@ -96,11 +97,12 @@ class Pool:
             finally:
                 self.answers += 1
                 self.seconds += time.perf_counter() - started
-        raise EngineFailed("engines ended again and again before they came to this; ask again")
+        raise EngineFailed(f"no engine came to this in {PATIENCE_SECONDS:g} s, for others' goals; ask again")
 
     async def stream(self, request: bytes, *, seconds: float) -> AsyncGenerator[tuple[list[Raw], int]]:
         """Have an engine perform a request with many answers; gives each, and the revision that it saw. Raises as `ask` does."""
-        for _ in range(MOST_MOVES):
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < patience:
             engine = self._free() or await self._choose()
             revision = engine.revision
             try:
@@ -111,7 +113,7 @@ class Pool:
                 continue
             else:
                 return
-        raise EngineFailed("engines ended again and again before they came to this; ask again")
+        raise EngineFailed(f"no engine came to this in {PATIENCE_SECONDS:g} s, for others' goals; ask again")
 
     def _free(self) -> Engine | None:
         """Give an engine with nothing to do, or, when there may be no more engines, the one with the least."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import zstandard
 from fuzz_mutations import Case
 
-from probes.acpi import namespace
+from probes.acpi import acpiexec, aml, aml_resources, namespace
 from probes.acpi import probe as acpi
 from probes.fact import Survey
 from probes.machine import live, survey
@@ -173,14 +173,46 @@ def _synthesise(case: Case) -> object:
 
 
 def _namespaces() -> Iterator[Case]:
-    for path in sorted((DATA / "acpi").glob("*/expected/acpiexec-resources.txt"))[:4]:
-        yield {path.name: path.read_bytes()[:60_000]}
-    yield {"x": b"Device: \\_SB.PCI0\nEvaluating _CRS\n[00] IO\n   Address Minimum : 0CF8\n"}
+    for directory in sorted((DATA / "acpi").glob("*/tables"))[:6]:
+        tables = {
+            f"/sys/firmware/acpi/tables/{path.stem.upper()}": path.read_bytes()
+            for path in sorted(directory.iterdir())
+            if not _is_data(path.stem)
+        }
+        dsdt, ssdts = aml.blocks(Files(tables))
+        if dsdt is not None:
+            yield {directory.parent.name: acpiexec.evaluate(dsdt, ssdts).text.encode()[:60_000]}
+    yield {"x": NAMESPACE.encode()}
+
+
+NAMESPACE = """- all _CRS
+Executing all objects with NameSeg: _CRS
+\\_SB_.PCI0._CRS                  returned AE_OK
+Evaluation of \\_SB_.PCI0._CRS returned object 0x7f32680014f0, external buffer length 30
+  [Package] Contains 2 Elements:
+    [Buffer] Length 03 =
+      0000: 47 01 79                                          // G.y
+    [Object Reference] = 0x55e4c8677d70 <Node>            Name LNKA Device
+
+"""
 
 
 def _namespace(case: Case) -> object:
     (content,) = case.values()
     return namespace.read(content.decode("latin-1"))
+
+
+def _descriptors() -> Iterator[Case]:
+    for case in _namespaces():
+        for answers in namespace.read(next(iter(case.values())).decode("latin-1")).devices.values():
+            if "_CRS" in answers and isinstance(value := answers["_CRS"].value, bytes):
+                yield {"descriptors": value}
+    yield {"descriptors": bytes.fromhex("880d0002010c0300000000ffff000000000001" "79006009")}
+
+
+def _resources(case: Case) -> object:
+    (content,) = case.values()
+    return aml_resources.decode(content)
 
 
 def _open(case: Case) -> object:
@@ -215,6 +247,7 @@ TARGETS = _of(
         Target("pci", _pci_seeds, _survey("pci")),
         Target("kernel", _kernel_seeds, _survey("cpuid", "memory", "devices")),
         Target("aml", _namespaces, _namespace),
+        Target("descriptors", _descriptors, _resources),
         Target("acpidump", _dumps, _open),
         Target("lspci", _texts("pci/*/config.txt"), _open),
         Target("cpuid-text", _texts("cpuid-text/*.txt", "cpuid-text/*/cpuid_raw.txt"), _open),

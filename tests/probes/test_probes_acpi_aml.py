@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probes.acpi import acpiexec, aml, namespace
+from probes.acpi.table import SHOWN
 from probes.fact import Fact, Survey, addr
 from probes.source import Files
 
@@ -112,33 +113,172 @@ def test_pins_lead_where_they_do_with_io_apics(found: Survey) -> None:
     }
 
 
-def test_a_loop_without_an_end_is_cut_and_the_rest_is_told(tmp_path: Path) -> None:
-    source = HOST_BRIDGE.replace("Name (APIC, 0)", "Name (APIC, 0)\n  Method (\\_SB._INI) { While (1) { Noop } }")
+LOOP = "Name (APIC, 0)\n  Scope (\\_SB) { Method (_INI) { While (1) { Noop } } }"
+
+
+def test_a_loop_without_an_end_is_cut_and_told_of_and_the_rest_is_told(tmp_path: Path) -> None:
+    found = told(compiled(HOST_BRIDGE.replace("Name (APIC, 0)", LOOP), tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+    assert [problem.cause for problem in found.problems] == ["a loop does not end: \\_SB._INI"]
+
+
+def test_breakpoints_of_the_program_cost_nothing(tmp_path: Path, found: Survey) -> None:
+    source = HOST_BRIDGE.replace("If (APIC) {", "BreakPoint\n        If (APIC) {")
+    source = source.replace("Name (APIC, 0)", "Name (APIC, 0)\n  Scope (\\_SB) { Method (_INI) { BreakPoint } }")
+    stopped = told(compiled(source, tmp_path))
+    assert stopped.problems == ()
+    assert rows(stopped, "interrupt_route") == rows(found, "interrupt_route")
+    assert rows(stopped, "rootbridge_address_window") == rows(found, "rootbridge_address_window")
+
+
+def test_breakpoints_without_an_end_are_one_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acpiexec, "SECONDS", 3)
+    source = HOST_BRIDGE.replace("If (APIC) {", "While (1) { BreakPoint }\n        If (APIC) {")
     found = told(compiled(source, tmp_path))
     assert len(rows(found, "rootbridge")) == 1
+    assert len(found.problems) <= 2
 
 
-def test_a_breakpoint_of_the_program_costs_what_its_method_tells(tmp_path: Path) -> None:
-    source = HOST_BRIDGE.replace("If (APIC) {", "BreakPoint\n        If (APIC) {")
+def test_a_wait_without_an_end_costs_what_comes_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acpiexec, "SECONDS", 2)
+    source = HOST_BRIDGE.replace("Name (APIC, 0)", "Name (APIC, 0)\n  Event (EVNT)")
+    source = source.replace("If (APIC) {", "Wait (EVNT, 0xFFFF)\n        If (APIC) {")
     found = told(compiled(source, tmp_path))
     assert len(rows(found, "rootbridge")) == 1
     assert len(rows(found, "rootbridge_address_window")) == 3
-    assert rows(found, "interrupt_route") == [("\\_SB.PCI1.RP01", 0, "b", "", 17)]
-    assert [problem.cause for problem in found.problems] == ["methods stop at breakpoints of their own"]
+    assert [problem.cause for problem in found.problems] == ["acpiexec did not end within 2 s: a method waits for ever"]
+
+
+def test_output_without_an_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acpiexec, "OUTPUT", 1 << 16)
+    source = HOST_BRIDGE.replace("If (APIC) {", 'While (1) { Debug = "again" }\n        If (APIC) {')
+    found = told(compiled(source, tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+    assert "printed more than" in found.problems[0].cause
+
+
+def test_memory_without_an_end_is_bounded(tmp_path: Path) -> None:
+    source = HOST_BRIDGE.replace(
+        "If (APIC) {", 'Local0 = "0123456789" While (1) { Local0 = Concatenate (Local0, Local0) }\n        If (APIC) {'
+    )
+    found = told(compiled(source, tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+    assert found.problems
+
+
+def test_a_method_that_fails_is_named(tmp_path: Path) -> None:
+    source = HOST_BRIDGE.replace("If (APIC) {", "If (NONE) { }\n        If (APIC) {").replace(
+        "Name (APIC, 0)", "External (NONE)\n  Name (APIC, 0)"
+    )
+    found = told(compiled(source, tmp_path))
+    assert [(problem.place, problem.cause) for problem in found.problems] == [
+        ("\\_SB.PCI1._PRT", "cannot be evaluated: AE_NOT_FOUND")
+    ]
+
+
+def test_methods_that_fail_in_numbers_are_a_few_problems(tmp_path: Path) -> None:
+    failing = "\n".join(
+        f'Device (F{number:03}) {{ Name (_HID, "PNP0A08") Method (_BBN) {{ Return (NONE) }} }}' for number in range(200)
+    )
+    source = HOST_BRIDGE.replace("Device (PCI1) {", f"{failing}\n    Device (PCI1) {{", 1)
+    found = told(compiled(source.replace("Name (APIC, 0)", "External (NONE)\n  Name (APIC, 0)"), tmp_path))
+    assert len(rows(found, "rootbridge")) == 2
+    assert len(found.problems) <= 2 * (SHOWN + 1)
+
+
+REGISTERS = """
+  OperationRegion (REGS, SystemMemory, 0xE0000000, 0x100)
+  Field (REGS, DWordAcc, NoLock, Preserve) { RBUS, 32 }
+  Name (APIC, 0)"""
+
+
+def test_what_registers_decide_is_said_to_be_so(tmp_path: Path) -> None:
+    source = HOST_BRIDGE.replace("Name (APIC, 0)", REGISTERS).replace(
+        "Name (_BBN, 0x40)", "Method (_BBN) { Return (RBUS) }"
+    )
+    found = told(compiled(source, tmp_path))
+    assert rows(found, "rootbridge") == [(addr(1, 0x40, 0, 0), 0x40, 0x7F)]  # as _CRS says, which asks no register
+    assert "registers decide what these tell, and were read as zero: \\_SB.PCI1._BBN" in found.problems[0].cause
+
+
+def test_an_interrupt_that_a_register_tells_is_unknown(tmp_path: Path) -> None:
+    static = "Name (_CRS, ResourceTemplate () { IRQ (Level, ActiveLow, Shared) {11} })"
+    asked = "Method (_CRS) { Local0 = RBUS Return (ResourceTemplate () { IRQ (Level, ActiveLow, Shared) {11} }) }"
+    source = HOST_BRIDGE.replace("Name (APIC, 0)", REGISTERS).replace(static, asked)
+    found = told(compiled(source, tmp_path))
+    assert ("\\_SB.PCI1", 2, "d", "\\_SB.LNKA", "unknown") in rows(found, "interrupt_route")
+    assert [row for row in rows(found, "pci_interrupt") if row[1] == "d"] == []
+
+
+def test_a_bridge_that_is_not_there_is_told_as_such_and_gives_way_to_one_that_is(tmp_path: Path) -> None:
+    absent = """Device (PCI0) { Name (_HID, EisaId ("PNP0A03")) Name (_SEG, 1) Name (_BBN, 0x40) Name (_STA, 0) }
+    Device (PCI2) { Name (_HID, EisaId ("PNP0A03")) Name (_BBN, 0x80) Name (_STA, 0xE) }
+    Device (PCI1) {"""
+    found = told(compiled(HOST_BRIDGE.replace("Device (PCI1) {", absent, 1), tmp_path))
+    assert rows(found, "rootbridge_present") == [(addr(1, 0x40, 0, 0), 1), (addr(0, 0x80, 0, 0), 0)]
+    assert rows(found, "rootbridge_path")[0] == (addr(1, 0x40, 0, 0), "\\_SB.PCI1")
+    assert rows(found, "rootbridge")[1] == (addr(0, 0x80, 0, 0), 0x80, "unknown")
+    assert found.problems == ()
+
+
+def test_two_bridges_on_one_bus_are_a_problem(tmp_path: Path) -> None:
+    second = """Device (PCI2) { Name (_HID, EisaId ("PNP0A03")) Name (_SEG, 1) Name (_BBN, 0x40) }
+    Device (PCI1) {"""
+    found = told(compiled(HOST_BRIDGE.replace("Device (PCI1) {", second, 1), tmp_path))
+    assert len(rows(found, "rootbridge")) == 1
+    assert [problem.cause for problem in found.problems] == ["leads to the bus that \\_SB.PCI1 leads to"]
+
+
+def test_links_of_one_name_are_told_apart_and_strange_entries_passed_over(tmp_path: Path) -> None:
+    other = """Device (XTRA) { Device (LNKA) { Name (_HID, EisaId ("PNP0C0F"))
+      Name (_CRS, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveLow, Shared) {35} }) } }
+    Device (PCI1) {"""
+    entry = "Package () { 0x0003FFFF, 0, \\_SB.XTRA.LNKA, 0 }, Package () { 0x0003FFFF, 9, 0, 5 }, "
+    source = HOST_BRIDGE.replace("Device (PCI1) {", other, 1).replace(
+        "Package () { 0x001FFFFF", entry + "Package () { 0x001FFFFF"
+    )
+    routes = rows(told(compiled(source, tmp_path)), "interrupt_route")
+    assert ("\\_SB.PCI1", 3, "a", "\\_SB.XTRA.LNKA", 35) in routes
+    assert ("\\_SB.PCI1", 2, "d", "\\_SB.LNKA", 11) in routes
+    assert len(routes) == 4
+
+
+def test_a_table_with_a_wrong_checksum_is_run(tmp_path: Path) -> None:
+    dsdt = bytearray(compiled(HOST_BRIDGE, tmp_path))
+    dsdt[9] ^= 0xFF
+    assert len(rows(told(bytes(dsdt) + b"behind"), "rootbridge")) == 1
+
+
+def test_tables_that_are_cut_or_there_twice_do_not_keep_the_others_from_running(tmp_path: Path) -> None:
+    dsdt = compiled(HOST_BRIDGE, tmp_path)
+    ssdt = compiled(
+        """DefinitionBlock ("", "SSDT", 2, "OEMID", "MORE", 1) {
+          Device (\\_SB.PCI9) { Name (_HID, EisaId ("PNP0A08")) Name (_BBN, 0x90) } }""",
+        tmp_path,
+    )
+    folder = "/sys/firmware/acpi/tables"
+    files = {f"{folder}/SSDT1": ssdt, f"{folder}/SSDT2": ssdt, f"{folder}/SSDT3": ssdt[:-4]}
+    assert rows(told(dsdt, **files), "rootbridge_path") == [
+        (addr(1, 0x40, 0, 0), "\\_SB.PCI1"),
+        (addr(0, 0x90, 0, 0), "\\_SB.PCI9"),
+    ]
 
 
 @pytest.mark.parametrize("damaged", [b"DSDT" + bytes(60), b"DSDT" + bytes(10), b"DSDT\x2c\x01\x00\x00" + b"\xff" * 292])
 def test_a_damaged_table_is_one_problem(damaged: bytes) -> None:
     found = told(damaged)
     assert rows(found, "rootbridge") == []
-    assert len(found.problems) <= 1
+    assert len(found.problems) == 1
+
+
+SMALLEST = b"DSDT\x24\0\0\0" + bytes(28)
 
 
 def test_without_the_interpreter_there_is_one_problem_that_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acpiexec, "PROGRAM", "no-such-interpreter")
-    found = told(b"DSDT" + bytes(60))
+    found = told(SMALLEST)
     assert found.facts == ()
-    assert "acpica-tools" in found.problems[0].remedy
+    assert ["acpica-tools" in problem.remedy for problem in found.problems] == [True]
 
 
 def test_without_tables_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +288,19 @@ def test_without_tables_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_program_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     program = tmp_path / "slow"
-    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setattr(acpiexec, "PROGRAM", str(program))
     monkeypatch.setattr(acpiexec, "SECONDS", 1)
-    assert "did not end within 1 s" in told(b"DSDT" + bytes(60)).problems[0].cause
+    assert "did not end within 1 s" in told(SMALLEST).problems[0].cause
+
+
+def test_a_program_that_breaks_is_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "breaks"
+    program.write_text("#!/bin/sh\necho '- objects device'\nkill -SEGV $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(acpiexec, "PROGRAM", str(program))
+    assert "broke: Segmentation fault" in told(SMALLEST).problems[0].cause
 
 
 def test_names_are_those_without_fill() -> None:

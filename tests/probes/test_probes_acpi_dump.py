@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probes.acpi.dump import TABLES, from_tables, is_table, read, recognises
+from probes.acpi.dump import MOST, TABLES, from_tables, is_table, read, recognises
 from probes.recorded import Recording
 
 
@@ -83,6 +83,79 @@ def test_files_keep_their_names_so_that_problems_lead_to_them() -> None:
         "a_apic.dat",
         "b_slit.dat",
     }
+
+
+def test_numbers_of_several_tables_are_never_the_name_of_another() -> None:
+    two, three = table(b"SSDT", b"1") + table(b"SSDT", b"2"), table(b"SSDT", b"3")
+    found = tables(from_tables({"ssdt": two, "ssdt1": three, "a/ssdt": three, "a_ssdt": two}, "x"))
+    assert len(found) == 6
+    assert found["ssdt1"] == three
+
+
+def test_a_file_that_is_called_as_a_directory_beside_the_tables_gets_another_name() -> None:
+    assert set(tables(from_tables({"data": table(b"APIC"), "dynamic": table(b"SLIT")}, "x"))) == {"APIC", "SLIT"}
+
+
+@pytest.mark.parametrize("signature", [b"ASF!", b"$H2O", b"_RAT", b"OEM0", b"@NVS"])
+def test_tables_of_firmwares_own_are_tables(signature: bytes) -> None:
+    content = table(signature)
+    assert is_table(content)
+    assert recognises(acpica(signature.decode(), content))
+    assert tables(read(acpica(signature.decode(), content), "x")) == {signature.decode(): content}
+
+
+@pytest.mark.parametrize("signature", [b"/../", b"..", b"\0\0\0\0", b"A/B.", b"\xff\xff  "])
+def test_no_signature_leads_out_of_the_directory_of_tables(signature: bytes) -> None:
+    content = signature + bytes(40 if len(signature) == 4 else 0)
+    found = read(acpica("APIC", content), "x").source
+    assert found.list("/sys/firmware/acpi") == ("tables",)
+    assert [found.read(f"{TABLES}/{name}") for name in found.list(TABLES)] == [content]
+
+
+def test_letters_beside_the_bytes_are_no_bytes() -> None:
+    content = table(b"APIC", b"12 34 56 AB")
+    assert tables(read(acpica("APIC", content), "x")) == {"APIC": content}
+    assert tables(read(acpica("APIC", content[:-9]), "x")) == {
+        "APIC": content[:-9]
+    }  # two letters that look like a byte
+
+
+@pytest.mark.parametrize("name", ["RSD PTR", "RSD "])
+def test_a_root_pointer_is_read_under_both_its_names(name: str) -> None:
+    content = b"RSD PTR " + bytes(12)
+    assert tables(read(acpica(name, content) + acpica("APIC", table(b"APIC")), "x")) == {
+        "RSDP": content,
+        "APIC": table(b"APIC"),
+    }
+
+
+def test_root_pointers_of_both_lengths_stand_before_tables() -> None:
+    short = b"RSD PTR " + bytes(12)
+    long = b"RSD PTR " + bytes(7) + b"\2" + bytes(4) + (36).to_bytes(4, "little") + bytes(12)
+    found = from_tables({"all": short + table(b"APIC") + long + table(b"SLIT")}, "x")
+    assert sorted(tables(found).values()) == sorted([short, table(b"APIC"), long, table(b"SLIT")])
+
+
+def test_more_tables_than_any_machine_has_are_one_problem() -> None:
+    many = from_tables({"all.bin": table(b"SSDT") * 2000}, "x")
+    assert len(tables(many)) == MOST
+    assert [problem.place for problem in many.problems] == ["all.bin"]
+    text = read(acpica("SSDT", table(b"SSDT")) * 2000, "x")
+    assert len(tables(text)) == MOST
+    assert len(text.problems) == 1
+
+
+def test_lines_end_as_any_system_ends_them() -> None:
+    content = table(b"APIC", bytes(20))
+    for end in ("\r\n", "\r", "\n"):
+        assert tables(read(acpica("APIC", content).replace("\n", end), "x")) == {"APIC": content}
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.dictionaries(st.sampled_from(["a", "a1", "a11", "b"]), st.integers(1, 12), min_size=1))
+def test_no_table_is_lost_whatever_the_files_are_called(counts: dict[str, int]) -> None:
+    found = from_tables({name: table(b"SSDT", name.encode()) * times for name, times in counts.items()}, "x")
+    assert len(tables(found)) == sum(counts.values())
 
 
 def test_bytes_behind_a_table_that_are_none_stay_with_it() -> None:
