@@ -207,7 +207,7 @@ def _descriptors() -> Iterator[Case]:
         for answers in namespace.read(next(iter(case.values())).decode("latin-1")).devices.values():
             if "_CRS" in answers and isinstance(value := answers["_CRS"].value, bytes):
                 yield {"descriptors": value}
-    yield {"descriptors": bytes.fromhex("880d0002010c0300000000ffff000000000001" "79006009")}
+    yield {"descriptors": bytes.fromhex("880d0002010c0300000000ffff00000000000179006009")}
 
 
 def _resources(case: Case) -> object:
