@@ -15,7 +15,7 @@ from skb.client import Client
 
 T = TypeVar("T")
 
-DEADLINE = 30.0
+DEADLINE = 150.0
 
 
 class Service:
