@@ -11,8 +11,9 @@ from rich.console import Console
 
 from skb.cli import machines as machine_commands
 from skb.cli import offline, show, token
+from skb.cli.complete import fact_names
 from skb.cli.formats import Format
-from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -105,17 +106,20 @@ for _name in offline.COMMANDS:
 
 @app.command()
 def facts(
-    name: Annotated[str | None, typer.Argument(help="A fact; without, all are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A fact; without, all are listed.", autocompletion=fact_names)
+    ] = None,
     where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
     revision: Annotated[
         int | None, typer.Option(min=0, help="As of this revision, if that is still in the log.")
     ] = None,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """List the facts that are declared, or the rows of one."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         if name is None:
             predicates = client.facts()
             _print(predicates, json, lambda: show.predicates(predicates))
@@ -131,13 +135,14 @@ def query(
     param: Annotated[list[str] | None, typer.Option(help="Variable=value, the value in JSON; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
     timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that the goal may take.")] = 10_000,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Solve a Prolog goal. Exits with 1 if it has no solution."""
     params = {name: _value(text) for name, text in map(_pair, param or [])}
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         answer = client.query(goal, params, limit, timeout_ms)
     _print(answer, json, lambda: show.answer(answer))
     if not answer.solutions:
@@ -156,13 +161,14 @@ def place(
     avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
     max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find cores for dispatchers so that their traffic travels least."""
     matrix = _matrix(traffic)
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         placement = client.place(
             len(matrix),
             matrix,
@@ -179,12 +185,13 @@ def tree(
     root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
     cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find the broadcast tree by which the last core has received soonest."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
     _print(found, json, lambda: show.tree(found))
 
