@@ -33,6 +33,11 @@ class Embedded(httpx.BaseTransport):
         self._application: httpx.ASGITransport | None = None
         self._opening: asyncio.Task[httpx.ASGITransport] | None = None
         self._held = AsyncExitStack()
+        if sys.version_info < (
+            3,
+            12,
+        ):  # later it is the default: threads that wait for children race with those who reap them
+            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
 

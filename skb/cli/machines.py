@@ -46,6 +46,8 @@ def machines(
     with connect(url) as client:
         if drop is not None:
             client.drop(drop)
+            if json:
+                _print_json({"name": drop, "dropped": True})
             return
         known = client.machines()
     if json:

@@ -9,8 +9,8 @@ import msgspec
 import typer
 from rich.console import Console
 
+from skb.cli import examples, offline, show, token
 from skb.cli import machines as machine_commands
-from skb.cli import offline, show, token
 from skb.cli.complete import fact_names
 from skb.cli.formats import Format
 from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
@@ -61,6 +61,7 @@ def serve(
     log_requests: Annotated[
         bool, typer.Option("--log-requests", help="Log every request, not only those that fail.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say where it is, once it is ready, as a line of JSON.")] = False,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
     from skb.cli.serve import Options  # the server takes longer to load than most questions to answer
@@ -82,6 +83,7 @@ def serve(
             rate=rate,
             origins=tuple(cors_origin or ()),
             log_requests=log_requests,
+            json=json,
         )
     )
 
@@ -218,6 +220,18 @@ def topology(
 
 app.registered_commands += machine_commands.app.registered_commands
 app.add_typer(token.app, name="token")
+
+
+def _show_examples(commands: typer.Typer, group: str = "") -> None:
+    for command in commands.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        command.epilog = examples.text(f"{group} {name}".strip(), "\n\n") or None
+    for below in commands.registered_groups:
+        if below.typer_instance is not None:
+            _show_examples(below.typer_instance, below.name or "")
+
+
+_show_examples(app)
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:

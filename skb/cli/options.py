@@ -13,20 +13,15 @@ from skb.cli.complete import machine_names
 from skb.client import Client, exchange
 from skb.client.exchange import LOCAL
 
-
-class Unnamed(str):
-    """Where a service is when nobody has said so: only then may there be none."""
-
-    __slots__ = ()
-
-
-URL: str = Unnamed(exchange.URL)
+URL = ""
+"""No service is named: the one on this machine is meant, if there is one."""
 
 Url = Annotated[
     str,
     typer.Option(
         "--url",
         envvar="SKB_URL",
+        show_default=exchange.URL,
         help="Where the service is. If none is named and none runs, what only reads is answered from a probe.",
     ),
 ]
@@ -60,19 +55,19 @@ def connect(url: str, machine: str = LOCAL, source: Path | None = None) -> Clien
 
     Without a service where none was named, and with a `source`, the client is of one within this process: see `embedded`.
     """
-    if source is None and (not isinstance(url, Unnamed) or _listens()):
-        return Client(url, token=os.environ.get("SKB_TOKEN") or None, machine=machine)
+    if source is None and (url or _listens()):
+        return Client(url or exchange.URL, token=os.environ.get("SKB_TOKEN") or None, machine=machine)
     from skb.cli.embedded import Embedded  # the service takes longer to load than most questions to answer
 
     signal.signal(signal.SIGTERM, _end)  # what was started has to be ended
     signal.signal(signal.SIGHUP, _end)
-    transport = Embedded(url, source, lambda words: typer.echo(f"skb: {words}", err=True))
-    return Client(URL, machine=machine, timeout=120.0, patience=0.0, transport=transport)
+    transport = Embedded(exchange.URL, source, lambda words: typer.echo(f"skb: {words}", err=True))
+    return Client(exchange.URL, machine=machine, timeout=120.0, patience=0.0, transport=transport)
 
 
 def _listens() -> bool:
     """Whether anybody is where the service is when nobody says otherwise."""
-    host, _, port = URL.removeprefix("http://").partition(":")
+    host, _, port = exchange.URL.removeprefix("http://").partition(":")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except OSError:
