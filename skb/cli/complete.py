@@ -10,6 +10,9 @@ from collections.abc import Iterator
 PATIENCE = 0.5
 """Seconds that a service has."""
 
+WIDTH = 60
+"""Characters of a fact's meaning."""
+
 _DECLARATION = re.compile(r"^:-\s*fact\((\w+)\((.*?)\),\s*\[(.*?)\]\s*\)\.", re.DOTALL | re.MULTILINE)
 _FIELD = re.compile(r"(?:^|,)\s*([a-z]\w*)\s*:")
 _DOC = re.compile(r'doc\("((?:[^"\\]|\\.)*)"')
@@ -27,7 +30,23 @@ def vocabulary() -> Iterator[tuple[str, list[str], str]]:
 
 def fact_names(incomplete: str) -> list[tuple[str, str]]:
     """Give the facts whose names begin so, with their meaning."""
-    return [(name, doc) for name, _, doc in vocabulary() if name.startswith(incomplete)]
+    return [(name, _short(doc)) for name, _, doc in vocabulary() if name.startswith(incomplete)]
+
+
+def filters(incomplete: str, name: str | None) -> list[str]:
+    """Give the fields of a fact that begin so, as `field=`."""
+    return [
+        f"{field}="
+        for fact, fields, _ in vocabulary()
+        for field in fields
+        if fact == name and field.startswith(incomplete)
+    ]
+
+
+def _short(doc: str) -> str:
+    """What fits in a line: shells take the next one for another name."""
+    first = re.split(r"[.:;(]", doc, maxsplit=1)[0].strip()
+    return first if len(first) <= WIDTH else first[: WIDTH - 3].rsplit(" ", 1)[0] + "..."
 
 
 def machine_names(incomplete: str) -> list[str]:

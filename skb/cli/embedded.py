@@ -33,11 +33,6 @@ class Embedded(httpx.BaseTransport):
         self._application: httpx.ASGITransport | None = None
         self._opening: asyncio.Task[httpx.ASGITransport] | None = None
         self._held = AsyncExitStack()
-        if sys.version_info < (
-            3,
-            12,
-        ):  # later it is the default: threads that wait for children race with those who reap them
-            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
 
@@ -132,6 +127,8 @@ def _be_quiet() -> None:
     """Have the service's log go nowhere: its reader is the one who asked, and hears of problems as answers."""
     import structlog
 
+    # An engine that is killed at the end may be reaped by asyncio's transport before asyncio's own watcher, which would remark on that.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from skb.cli import examples, offline, show, token
 from skb.cli import machines as machine_commands
-from skb.cli.complete import fact_names
+from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
 from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
 
@@ -21,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _filters(context: typer.Context, incomplete: str) -> list[str]:
+    return filters(incomplete, context.params.get("name"))
 
 
 @app.callback(invoke_without_command=True)
@@ -111,7 +115,9 @@ def facts(
     name: Annotated[
         str | None, typer.Argument(help="A fact; without, all are listed.", autocompletion=fact_names)
     ] = None,
-    where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Argument(help="field=value: only rows with that value.", autocompletion=_filters)
+    ] = None,
     revision: Annotated[
         int | None, typer.Option(min=0, help="As of this revision, if that is still in the log.")
     ] = None,

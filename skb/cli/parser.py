@@ -1,6 +1,7 @@
 """How the commands that ask no service read their arguments: by argparse, which is loaded in no time."""
 
 import difflib
+import inspect
 import re
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
@@ -24,7 +25,7 @@ def parser_of(name: str, run: Callable[..., None]) -> Parser:
     """Give the parser of a command; what it is for, the command's docstring says, and examples end its help."""
     return Parser(
         prog=f"skb {name}",
-        description=(run.__doc__ or "").strip(),
+        description=inspect.cleandoc(run.__doc__ or ""),
         epilog=examples.text(name),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
