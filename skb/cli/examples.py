@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "serve": ("skb serve", "skb serve --port 0 --no-probe --json"),
     "probe": ("skb probe", "skb probe cpuid --json", "skb probe --from machine.tar.zst --prolog"),
-    "record": ("skb record machine.tar.zst", "skb record machine.tar.zst --anonymous --json"),
+    "record": ("skb record machine.tar.zst", "skb record anonymous.tar.zst --anonymous --json"),
     "facts": (
         "skb facts",
         "skb facts core",
@@ -31,7 +31,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "synth": ('skb synth "pack:2 numa:2 l3:4 core:8 pu:2" --output new.jsonl', "skb synth --list --json"),
     "token create": ("skb token create grafana --scope read --days 90", "skb token create ci --scope write --json"),
     "token list": ("skb token list", "skb token list --json"),
-    "token revoke": ("skb token revoke grafana", "skb token revoke grafana --json"),
+    "token revoke": ("skb token revoke grafana", "skb token revoke ci --json"),
     "ask": ("skb ask", "skb ask cores_near_device device=0000:00:03.0 --json"),
     "rules list": ("skb rules list", "skb rules list --json"),
     "rules show": ("skb rules show locality", "skb rules show locality --tests"),
