@@ -1,6 +1,7 @@
 """What the shell is told when Tab is pressed, in the words that each shell asks and is answered in."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,7 @@ def complete(shell: str, line: str, url: str) -> list[str]:
     )
     assert done.stderr == ""
     if shell == "zsh":
-        offered = done.stdout.partition("((")[2].replace("\\:", "").split('"')[1::2]
-        return [name.split(":")[0] for name in offered] if offered else done.stdout.split()
+        return re.findall(r'"([^"]+)":"', done.stdout) or re.findall(r'"([^"]+)"', done.stdout)
     return [name.split("\t")[0] for name in done.stdout.splitlines()]
 
 
@@ -51,13 +51,20 @@ def test_machines_are_those_of_the_service_or_the_local_one(shell: str, tmp_path
     with Service(tmp_path) as service:
         with service.client() as client:
             client.load("red", b'{"name": "core", "args": [0, 0, 1]}\n')
-        assert [name for name in complete(shell, "skb query -m r", service.url)] == ["red"]
+        assert complete(shell, "skb query -m r", service.url) == ["red"]
     assert complete(shell, "skb query -m l", service.url) == ["local"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_has_a_script(shell: str) -> None:
-    done = subprocess.run([SKB, "--show-completion", shell], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [SKB],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "_SKB_COMPLETE": f"source_{shell}"},
+    )
     assert done.returncode == 0
     assert f"complete_{shell}" in done.stdout
 
@@ -66,7 +73,14 @@ def test_bash_itself_completes(tmp_path: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
-    script = subprocess.run([SKB, "--show-completion", "bash"], capture_output=True, text=True, timeout=60, check=True)
+    script = subprocess.run(
+        [SKB],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "_SKB_COMPLETE": "source_bash"},
+    )
     path = tmp_path / "completion"
     path.write_text(
         f"{script.stdout}\nCOMP_WORDS=(skb facts cpu_th)\nCOMP_CWORD=2\n_skb_completion {SKB}\necho ${{COMPREPLY[@]}}\n"
