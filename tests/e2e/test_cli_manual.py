@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 SKB = str(Path(sys.executable).with_name("skb"))
 
 ORDER = (
-    "probe", "record", "synth", "facts", "query", "place", "tree", "topology", "explain", "load", "machines",
+    "record", "probe", "synth", "facts", "query", "place", "tree", "topology", "explain", "load", "machines",
     "token create", "token list", "token revoke",
 )  # fmt: skip
 ELSEWHERE = ("serve", "watch")
