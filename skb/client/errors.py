@@ -53,6 +53,22 @@ class UnknownMachine(SkbProblem):
     """No machine of this name is known."""
 
 
+class UnknownRules(SkbProblem):
+    """No module of rules of this name, or version, is known."""
+
+
+class UnknownQuery(SkbProblem):
+    """No query of this name is declared."""
+
+
+class RulesRefused(SkbProblem):
+    """The rules are not well, or their tests fail; `document` says what is wrong."""
+
+
+class RulesConflict(SkbProblem):
+    """A push asked for a version that is not the current one."""
+
+
 class InvalidFact(SkbProblem):
     """A fact is not what its declaration says."""
 
@@ -118,6 +134,10 @@ PREFIX = "/problems/"
 TYPES: Mapping[str, type[SkbProblem]] = {
     "unknown-fact": UnknownFact,
     "unknown-machine": UnknownMachine,
+    "unknown-rules": UnknownRules,
+    "unknown-query": UnknownQuery,
+    "rules-refused": RulesRefused,
+    "rules-conflict": RulesConflict,
     "invalid-fact": InvalidFact,
     "invalid-request": InvalidRequest,
     "prolog-syntax": PrologSyntax,
