@@ -63,7 +63,8 @@ def test_every_example_works(tmp_path: Path) -> None:
     assert {name for name in EXAMPLES if name.split()[0] not in TAUGHT} == {*ORDER, *ELSEWHERE}
     (tmp_path / "traffic.csv").write_text("0,5\n5,0\n")
     with Service(tmp_path / "data", "--probe") as service:
-        service.client().update([{"name": "numa_core", "args": [0, 0]}])
+        with service.client() as client:
+            client.update([{"name": "numa_core", "args": [0, 0]}])
         setup = EXAMPLES["synth"][0]
         assert run(setup, tmp_path).returncode == 0
         for command in (command for name in ORDER for command in EXAMPLES[name]):
