@@ -192,7 +192,9 @@ class Store:
             database.execute("BEGIN")  # as of one moment: a snapshot may be put in place meanwhile
             base = base_revision(database)
             if not base <= revision <= self.revision:
-                raise InvalidRequest(f"revision {revision} is not known; the log has those from {base} to {self.revision}")
+                raise InvalidRequest(
+                    f"revision {revision} is not known; the log has those from {base} to {self.revision}"
+                )
             for part in read_snapshot(database, base, only):
                 found.load(part.name, msgspec.json.decode(part.rows), part.origin)
             for transaction in read_log(database, base, revision):
