@@ -2,8 +2,8 @@
 
 A million facts must be there again within seconds, so this looks at none of them by itself. The facts of a snapshot, and those that
 transactions of the log add, go to the engine by their name, as the JSON that lies on disk; they are held against their declaration by one
-decoder in C for each, and only facts with texts are made anew (texts are strings of Prolog, names are atoms). Facts of different names never
-meet, so their order among each other does not matter; that of facts of one name is kept, and what a transaction takes back is told between
+decoder in C for each, and only facts with texts are made anew (texts are strings of Prolog, names are atoms). Facts of different names
+never meet, so their order among each other does not matter; that of facts of one name is kept, and what a transaction takes back is told between
 what came before it and what comes after.
 """
 
@@ -22,7 +22,7 @@ BATCH = 20_000
 """Facts after which a message is long enough."""
 
 
-class _Fact(Struct):
+class _Fact(Struct, gc=False):
     name: str
     args: Raw
 
@@ -83,8 +83,11 @@ def _added(rows: dict[str, list[Raw]], store: Store, vocabulary: Vocabulary) -> 
 
 
 def _message(what: str, declaration: Declaration, rows: bytes, vocabulary: Vocabulary) -> bytes:
-    vocabulary.check_rows(declaration, rows)
-    return b'{"f":"%s","args":["%s",%s]}' % (what.encode(), declaration.name.encode(), declaration.terms(rows))
+    return b'{"f":"%s","args":["%s",%s]}' % (
+        what.encode(),
+        declaration.name.encode(),
+        vocabulary.terms(declaration, rows),
+    )
 
 
 def _blame(store: Store, vocabulary: Vocabulary, found: Exception) -> NoReturn:

@@ -58,17 +58,6 @@ class Declaration(Struct, frozen=True):
         """Where among the arguments those stand that identify a row."""
         return tuple(number for number, field in enumerate(self.fields) if field.name in self.key)
 
-    def terms(self, rows: bytes) -> bytes:
-        """Give rows of arguments, in JSON, the form that the engine makes terms of. They are of the declared types."""
-        texts = [(number, field.type) for number, field in enumerate(self.fields) if _holds_text(field.type)]
-        if not texts:
-            return rows
-        read = msgspec.json.decode(rows, type=list[list[Any]])
-        for row in read:
-            for number, type_ in texts:
-                row[number] = {"string": row[number]} if type_ == "text" else to_term(type_, row[number])
-        return msgspec.json.encode(read)
-
     @property
     def signature(self) -> str:
         """Give its name and fields, as people write them."""
@@ -140,32 +129,53 @@ class Vocabulary:
             terms.append(to_term(field.type, value))
         return {"f": declaration.name, "args": terms}
 
-    def check_rows(self, declaration: Declaration, rows: bytes) -> None:
-        """Check rows of arguments, in JSON. Raises InvalidFact as `term` does."""
+    def terms(self, declaration: Declaration, rows: bytes) -> bytes:
+        """Check rows of arguments, in JSON; give them in the form that the engine makes terms of. Raises InvalidFact as `term` does."""
         name = declaration.name
         if name not in self._decoders:
             self._decoders[name] = _decoder(declaration)
         decoder = self._decoders[name]
         if decoder is not None:
             try:
-                decoder.decode(rows)
+                read = decoder.decode(rows)
             except msgspec.ValidationError:
                 pass  # said better below
             else:
-                return
-        for arguments in msgspec.json.decode(rows, type=list[list[Any]]):
+                return (
+                    _with_texts(declaration, read)
+                    if any(_holds_text(field.type) for field in declaration.fields)
+                    else rows
+                )
+        found = (
             self.term({"name": name, "args": arguments})
+            for arguments in msgspec.json.decode(rows, type=list[list[Any]])
+        )
+        return msgspec.json.encode([fact["args"] for fact in found])
+
+
+class _Text(Struct, gc=False):
+    string: str
+
+
+def _with_texts(declaration: Declaration, rows: list[tuple[Any, ...]]) -> bytes:
+    columns = list(zip(*rows, strict=True))
+    for number, field in enumerate(declaration.fields):
+        if field.type == "text" and columns:
+            columns[number] = tuple(map(_Text, columns[number]))
+    return msgspec.json.encode(list(zip(*columns, strict=True)))
 
 
 _Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class _Addr(Struct, tag_field="f", tag="addr", forbid_unknown_fields=True):
+class _Addr(Struct, tag_field="f", tag="addr", forbid_unknown_fields=True, gc=False):
     args: tuple[_Natural, _Natural, _Natural, _Natural]
 
 
 def _decoder(declaration: Declaration) -> msgspec.json.Decoder[Any] | None:
     """Give what reads rows in one step, if there is one for these types. What it takes is also taken by `fits`."""
+    if any(_holds_text(field.type) and field.type != "text" for field in declaration.fields):
+        return None  # which values become strings depends on each
     try:
         return msgspec.json.Decoder(list[tuple[tuple(_shape(field.type) for field in declaration.fields)]])  # type: ignore[misc]
     except TypeError:
