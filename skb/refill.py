@@ -2,9 +2,10 @@
 
 A million facts must be there again within seconds, so this looks at none of them by itself. The facts of a snapshot, and those that
 transactions of the log add, go to the engine by their name, as the JSON that lies on disk; they are held against their declaration by one
-decoder in C for each, and only facts with texts are made anew (texts are strings of Prolog, names are atoms). Facts of different names
-never meet, so their order among each other does not matter; that of facts of one name is kept, and what a transaction takes back is told between
-what came before it and what comes after.
+decoder in C for each, and only facts with texts are made anew (texts are strings of Prolog, names are atoms).
+
+Facts of different names never meet, so their order among each other does not matter; that of facts of one name is kept, and what a
+transaction takes back is told between what came before it and what comes after.
 """
 
 from collections import defaultdict

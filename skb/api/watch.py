@@ -48,7 +48,9 @@ class Watch(Response):
             for task in (telling, leaving, ending):
                 task.cancel()
             await asyncio.gather(telling, leaving, ending, return_exceptions=True)
-        with suppress(TimeoutError):  # whoever still reads nothing is cut off: the server closes what was not ended
+        if telling.done() and not telling.cancelled() and isinstance(telling.exception(), TimeoutError):
+            return  # it still reads nothing, not even why: the server closes what was not ended
+        with suppress(TimeoutError):
             async with asyncio.timeout(STUCK_SECONDS):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 

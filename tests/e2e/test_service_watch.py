@@ -85,13 +85,12 @@ def test_silence_is_broken_by_heartbeats(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_who_reads_too_late_is_told_that_it_was_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "STUCK_SECONDS", STUCK)
-    monkeypatch.setattr(watch, "_dropped", told := Told())
+    monkeypatch.setattr(watch, "_dropped", told := Told(monkeypatch))
 
     async def story() -> None:
         async with serving(tmp_path) as (_, known, port):
             with connect(port) as client:
                 await write_much(known)
-                monkeypatch.setattr(watch, "STUCK_SECONDS", 60.0)  # for what comes now
                 await asyncio.wait_for(told.said.wait(), 60)
                 text = await asyncio.wait_for(read_to_the_end(client), 60)
         last = text.split(b"event: ")[-1]
@@ -104,14 +103,16 @@ def test_who_reads_too_late_is_told_that_it_was_dropped(tmp_path: Path, monkeypa
 
 
 class Told:
-    """The event `dropped`, and when it is first made."""
+    """Says when the event `dropped` is first made; from then on there is time."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
         self.said = asyncio.Event()
         self._make = watch._dropped
 
     def __call__(self, type_: str, detail: str) -> bytes:
         self.said.set()
+        self._monkeypatch.setattr(watch, "STUCK_SECONDS", 60.0)  # this one will be read, however long the rest takes
         return self._make(type_, detail)
 
 
