@@ -26,6 +26,7 @@ from skb.errors import (
 from skb.refill import refill
 from skb.rules.queries import DeclaredQuery, declared, named
 from skb.rules.versions import Version
+from skb.spelling import meant
 from skb.store.compact import compact
 from skb.store.log import KEEP_REVISIONS, Store
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
@@ -370,7 +371,9 @@ class Knowledge:
         names = [field.name for field in declaration.fields]
         for given in filters:
             if given not in names:
-                raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
+                raise InvalidRequest(
+                    f"{name} has no field {given!r}; {meant(given, names)}its fields are {', '.join(names)}"
+                )
         wanted = {
             field.name: _parse(field, filters[field.name]) for field in declaration.fields if field.name in filters
         }
