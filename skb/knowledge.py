@@ -87,6 +87,7 @@ class Knowledge:
         self._pool = Pool(self._fill, engines, self._lesson)
         self._queries: tuple[dict[str, int], dict[str, DeclaredQuery]] | None = None
         self._grown: asyncio.Future[None] | None = None
+        self._writing: set[asyncio.Task[int]] = set()
         self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
         self.inferences = 0
@@ -98,6 +99,7 @@ class Knowledge:
 
     async def close(self) -> None:
         """End the engines. The log is the business of whoever opened it."""
+        await asyncio.gather(*self._writing, return_exceptions=True)  # else they would start engines again
         if self._compacting is not None:
             self._compacting.cancel()
             await asyncio.gather(self._compacting, return_exceptions=True)
@@ -231,7 +233,15 @@ class Knowledge:
             self._announce()
             return revision
 
-        return await asyncio.shield(once())  # a write that nobody waits for is still both logged and applied
+        writing = asyncio.create_task(once())
+        self._writing.add(writing)
+        writing.add_done_callback(self._written)
+        return await asyncio.shield(writing)  # a write that nobody waits for is still both logged and applied
+
+    def _written(self, writing: asyncio.Task[int]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # whoever wrote may be gone
 
     async def ready(self) -> None:
         """Have the vocabulary, which the first engine brings."""

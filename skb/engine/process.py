@@ -181,7 +181,11 @@ class Engine:
         seconds = self._late.get(first)
         following = SLOW_SECONDS
         if seconds is not None and worked >= seconds:
-            self._interrupt(first)
+            if self.interruptible:
+                self._interrupt(first)
+            else:
+                self._interrupted, self.killed_late = first, True
+                self.kill()
             return
         if seconds is not None:
             following = seconds - worked if self.slow else min(seconds - worked, SLOW_SECONDS)
