@@ -405,6 +405,17 @@ class Knowledge:
         page = list(islice(matching, offset, offset + limit + 1))
         return Rows(page[:limit], len(page) > limit, revision)
 
+    async def all_facts(self) -> tuple[list[dict[str, Any]], int]:
+        """Give all rows of all facts, as they were at one revision, in JSON form; and that revision."""
+        await self.ready()
+        revision = self.revision
+
+        def read() -> list[dict[str, Any]]:
+            state = self._store.state(self.vocabulary.keys(), revision)
+            return [{"name": name, "args": row.args} for name in state.names() for row in state.rows(name)]
+
+        return await asyncio.to_thread(read), revision
+
     async def query(
         self,
         goal: str,
