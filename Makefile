@@ -1,12 +1,12 @@
 # The two commands: `make run` and `make test`. Both do all their own set-up.
-.PHONY: help run test setup lint format fuzz bench clean
+.PHONY: help run test test-rules setup lint format fuzz bench clean
 
 PY := .venv/bin/python
 BIN := .venv/bin
 C_SOURCES := $(shell find probes skb multikernel -name '*.c' -o -name '*.h')
 
 help: ## say what there is to make
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: setup ## the main job: probe this machine, boot the multikernel, measure, place, run, show why
 	@$(BIN)/multikernel demo $(ARGS)
@@ -28,7 +28,13 @@ format: setup ## rewrite Python and C the way the linters want them
 fuzz: setup ## mutated recordings through the probes, for minutes (ARGS="--seconds 600 --seed 7")
 	@$(PY) tests/fuzz/fuzz.py $(ARGS)
 
-bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench
+test-rules: setup ## the tests of the rules, with swipl alone
+	@$(BIN)/pytest -q tests/rules $(ARGS)
+
+bench-%: setup
+	@tools/bench.sh $*
+
+bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench; bench-service: one of them
 	@tools/bench.sh $(ARGS)
 
 clean: ## remove everything that set-up and tests made

@@ -139,11 +139,15 @@ class Pool:
             engine = self._free() or await self._choose()
             revision = engine.revision
             started = time.perf_counter()
+            begun = False
             try:
                 async with aclosing(engine.stream(request, seconds=seconds)) as replies:
                     async for arguments in replies:
+                        begun = True
                         yield arguments, revision
-            except Moved:  # comes before the first answer only
+            except Moved:
+                if begun:
+                    raise EngineFailed("the engine was interrupted in the middle of this, for another; ask again") from None
                 continue
             else:
                 return

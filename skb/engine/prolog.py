@@ -114,6 +114,8 @@ class Prolog:
                         last = reply
                         return
                     yield reply
+                if core.PL_exception(query):
+                    last = INTERRUPTED  # `produce` catches all, so it came before it could, or after
             except ValueError as error:
                 last = _problem("error", f"an answer cannot be written: {error}")
             finally:

@@ -81,7 +81,7 @@ def test_no_solution_is_status_1_here_too(tmp_path: Path, red: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["facts", "cpu_tread"], "did you mean cpu_thread/4?"),
+        (["facts", "cpu_tread"], "did you mean cpu_thread?"),
         (["facts", "core", "onlin=1"], "did you mean online?"),
         (["query", "cpu_tread(C, _, _, _)"], "did you mean cpu_thread/4?"),
         (["query", "true", "-m", "locl"], "did you mean local?"),

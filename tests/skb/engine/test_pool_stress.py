@@ -117,8 +117,13 @@ class Fire:
             if each % 6 == 0:
                 await self.write()  # one after the other, so that each knows which revision it makes
             await asyncio.sleep(self.random.uniform(0, 0.02))
-        async with asyncio.timeout(100):
-            await asyncio.gather(*tasks)
+        try:
+            async with asyncio.timeout(100):
+                await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.parametrize("seed", range(4))
