@@ -234,15 +234,17 @@ post(Formula, Env) :-
     ;   call(clpfd:Built)
     ).
 
-%   A tuple of no elements is in a relation that has one, or is not.
+%   Each variable is told once what it can be: tuples_in/2 misjudges tuples in which one stands twice.
 
 tuples_in_rows([], _, _).
 tuples_in_rows([List|Lists], Rows, Env) :-
-    (   List == []
-    ->  memberchk([], Rows)
-    ;   Rows \== [],
-        variables(List, Env, Tuple),
-        tuples_in([Tuple], Rows)
+    variables(List, Env, Tuple),
+    term_variables(Tuple, Variables),
+    findall(Values, ( member(Row, Rows), copy_term_nat(Tuple-Variables, Row-Values) ), Possible),
+    Possible \== [],
+    (   Variables == []
+    ->  true
+    ;   tuples_in([Variables], Possible)
     ),
     tuples_in_rows(Lists, Rows, Env).
 

@@ -12,8 +12,6 @@ from ortools.sat.python import cp_model
 from skb.solver.language import STANDING_ALONE, Compound, Term, elements, limit_of
 from skb.solver.posting import Affine, Posting
 
-_NIL = Affine((), 0)
-
 
 def is_global(term: Term) -> bool:
     """Tell whether a constraint is one of these."""
@@ -56,6 +54,9 @@ def _simples(posting: Posting, list_: Term) -> list[Any]:
 
 def _element(posting: Posting, index: Affine, list_: Sequence[Affine], value: Affine) -> None:
     posting.within(index, ((1, len(list_)),))
+    low, high = posting.bounds(index)
+    if low > len(list_) or high < 1:  # said already; CP-SAT's own must not be given such an index
+        return
     from_zero = posting.simple(index + Affine((), -1))
     posting.cp.add_element(from_zero, [posting.simple(one) for one in list_], posting.simple(value))
 
@@ -76,9 +77,9 @@ def _cardinality(posting: Posting, list_: Term, pairs: Term) -> None:
             posting.within(value, allowed)
         else:
             posting.never()
-    for value, count in counts.items():
-        number = posting.how_many(values, Affine((), value))
-        posting.within(number - posting.affine(count), ((0, 0),))
+    for number, count in counts.items():
+        many = posting.how_many(values, Affine((), number))
+        posting.within(many - posting.affine(count), ((0, 0),))
 
 
 def _cumulative(posting: Posting, tasks: Term, limit: Term) -> None:
@@ -133,21 +134,18 @@ def _circuit(posting: Posting, successors: Sequence[Affine]) -> None:
     count = len(successors)
     for successor in successors:
         posting.within(successor, ((1, count),))
-    if count > 1:
-        posting.cp.add_circuit(
-            [
-                (node, to, posting.literal_within(successor, ((to + 1, to + 1),)))
-                for node, successor in enumerate(successors)
-                for to in range(count)
-                if to != node and _can_be(posting, successor, to + 1)
-            ]
-        )
-        for node, successor in enumerate(successors, start=1):
-            posting.within(successor, ((1, node - 1), (node + 1, count)) if 1 < node < count else _without(node, count))
-
-
-def _without(node: int, count: int) -> tuple[tuple[int, int], ...]:
-    return ((2, count),) if node == 1 else ((1, count - 1),)
+    if count == 1:
+        return
+    for node, successor in enumerate(successors, start=1):
+        posting.within(successor, tuple(part for part in ((1, node - 1), (node + 1, count)) if part[0] <= part[1]))
+    arcs = [
+        (node, to, posting.literal_within(successor, ((to + 1, to + 1),)))
+        for node, successor in enumerate(successors)
+        for to in range(count)
+        if to != node and _can_be(posting, successor, to + 1)
+    ]
+    if arcs:
+        posting.cp.add_circuit(arcs)
 
 
 def _can_be(posting: Posting, affine: Affine, value: int) -> bool:

@@ -194,7 +194,7 @@ def _post(posting: Posting, constraint: Constraint, enforced: Sequence[Any]) -> 
     if is_global(constraint.term):
         post(posting, constraint.term)
     else:
-        posting.assert_(constraint.term, enforced)
+        posting.state(constraint.term, enforced)
 
 
 def _solve(posting: Posting, solver: cp_model.CpSolver, callback: Any = None) -> Any:

@@ -1,6 +1,6 @@
 """A checked model as a model of OR-Tools CP-SAT.
 
-Formulas are posted under *enforcement*: `assert_(P, [a, b])` says that P holds where a and b do. A formula that is needed as a truth value
+Formulas are posted under *enforcement*: `state(P, [a, b])` says that P holds where a and b do. A formula that is needed as a truth value
 gets a literal that implies it, and whose negation implies its negation; so auxiliary variables are determined by the declared ones, and
 every solution is found once. What has two forms, like a disjunction of conjunctions, needs no more than that.
 """
@@ -261,8 +261,8 @@ class Posting:
             return self.literal_within(*condition)
         if term not in self._literals:
             literal = self._boolean()
-            self.assert_(term, [literal])
-            self.assert_(Compound("#\\", (term,)), [literal.negated()])
+            self.state(term, [literal])
+            self.state(Compound("#\\", (term,)), [literal.negated()])
             self._literals[term] = literal
         return self._literals[term]
 
@@ -297,7 +297,7 @@ class Posting:
         """Give a literal, which is no negation, as the number 0 or 1."""
         return Affine(((self._number_of[literal.index], 1),), 0)
 
-    def assert_(self, term: Term, enforced: Sequence[Literal]) -> None:
+    def state(self, term: Term, enforced: Sequence[Literal]) -> None:
         """Say that a formula holds where all these literals do."""
         match term:
             case 1:
@@ -305,14 +305,14 @@ class Posting:
             case 0:
                 self.never(enforced)
             case Compound("#/\\", (left, right)):
-                self.assert_(left, enforced)
-                self.assert_(right, enforced)
+                self.state(left, enforced)
+                self.state(right, enforced)
             case Compound("#\\/", (left, right)):
                 self._some([self.literal(left), self.literal(right)], enforced)
             case Compound("#==>", (left, right)):
-                self.assert_(right, [*enforced, self.literal(left)])
+                self.state(right, [*enforced, self.literal(left)])
             case Compound("#<==", (left, right)):
-                self.assert_(left, [*enforced, self.literal(right)])
+                self.state(left, [*enforced, self.literal(right)])
             case Compound("#<==>", (left, right)):
                 self.same(self.literal(left), self.literal(right), enforced)
             case Compound("#\\", (left, right)):
@@ -327,21 +327,21 @@ class Posting:
     def _refute(self, term: Term, enforced: Sequence[Literal]) -> None:
         match term:
             case 0 | 1:
-                self.assert_(1 - term, enforced)
+                self.state(1 - term, enforced)
             case Compound("#/\\", (left, right)):
                 self._some([self.literal(left).negated(), self.literal(right).negated()], enforced)
             case Compound("#\\/", (left, right)):
                 self._refute(left, enforced)
                 self._refute(right, enforced)
             case Compound("#==>", (left, right)) | Compound("#<==", (right, left)):
-                self.assert_(left, enforced)
+                self.state(left, enforced)
                 self._refute(right, enforced)
             case Compound("#<==>", (left, right)):
                 self.same(self.literal(left), self.literal(right).negated(), enforced)
             case Compound("#\\", (left, right)):
                 self.same(self.literal(left), self.literal(right), enforced)
             case Compound("#\\", (part,)):
-                self.assert_(part, enforced)
+                self.state(part, enforced)
             case _:
                 condition = self._condition(term)
                 assert condition is not None
