@@ -27,6 +27,9 @@ Options:
   * source(+String): who produces the fact.
 */
 
+:- use_module(library(error)).
+:- use_module(library(lists)).
+
 :- dynamic declared/4.
 
 %!  declared(?Name, ?Arity, ?Fields, ?Options) is nondet.

@@ -11,6 +11,7 @@
 
 :- use_module(facts).
 :- use_module(schema).
+:- use_module(library(error)).
 :- use_module(library(lists)).
 
 :- meta_predicate given(+, 0).

@@ -26,6 +26,30 @@ class UnknownMachine(ServiceError):
     type, status, title = "unknown-machine", 404, "No such machine is known"
 
 
+class UnknownRules(ServiceError):
+    """No rule module of this name, or no such version of it, is known."""
+
+    type, status, title = "unknown-rules", 404, "No such rules are known"
+
+
+class UnknownQuery(ServiceError):
+    """No query of this name is declared."""
+
+    type, status, title = "unknown-query", 404, "No such query is declared"
+
+
+class RulesRefused(ServiceError):
+    """Rules were not taken; `problems` and `tests` say what is wrong with them."""
+
+    type, status, title = "rules-refused", 422, "The rules were not taken"
+
+
+class RulesConflict(ServiceError):
+    """A push asked for a version that is not the current one."""
+
+    type, status, title = "rules-conflict", 409, "The rules have changed"
+
+
 class InvalidFact(ServiceError):
     """A fact is not what its declaration says."""
 

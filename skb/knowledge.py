@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +26,8 @@ from skb.errors import (
     StartFailed,
     UnknownFact,
 )
+from skb.rules.queries import DeclaredQuery, declared, named
+from skb.rules.versions import Version
 from skb.store.compact import compact
 from skb.store.log import KEEP_REVISIONS, Part, Store
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
@@ -79,9 +82,14 @@ class Rows(NamedTuple):
 class Knowledge:
     """What is known of one machine. Its engines start when they are first needed; `open` starts them now."""
 
-    def __init__(self, store: Store, engines: int | None = None) -> None:
+    def __init__(
+        self, store: Store, engines: int | None = None, rules: Mapping[str, Version] = MappingProxyType({})
+    ) -> None:
+        """Take the log, how many engines there should be, and the rules that people taught, as they are whenever an engine starts."""
         self._store = store
-        self._pool = Pool(self._fill, engines)
+        self._rules = rules
+        self._pool = Pool(self._fill, engines, self._lesson)
+        self._queries: tuple[dict[str, int], dict[str, DeclaredQuery]] | None = None
         self._grown: asyncio.Future[None] | None = None
         self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
@@ -136,6 +144,43 @@ class Knowledge:
     async def rest(self) -> None:
         """Let go of the engines until somebody asks again."""
         await self._pool.close()
+
+    # Rules
+
+    def _lesson(self, without: str | None = None) -> bytes | None:
+        """Give the message that teaches the rules, but for one module, on which others may build."""
+        modules = [
+            [name, {"string": rules.text}]
+            for name, rules in sorted(self._rules.items())
+            if rules.text and name != without
+        ]
+        expected = [without] if without is not None else []
+        return encode(_call("teach", modules, expected)) if modules else None
+
+    def relearn(self) -> None:
+        """Have whatever is asked from now on answered by the rules of today."""
+        self._pool.relearn()
+
+    async def aside(self, request: bytes, *, without: str, seconds: float) -> list[Raw]:
+        """Ask an engine of its own, which knows all rules but those of a module, and is thrown away. Raises as `query` does."""
+        await self.ready()
+        return await self._pool.aside(self._lesson(without), request, seconds=seconds)
+
+    async def queries(self) -> dict[str, DeclaredQuery]:
+        """Give the declared queries, by name."""
+        taught = {name: rules.version for name, rules in self._rules.items()}
+        if self._queries is None or self._queries[0] != taught:
+            (found,), _ = await self._read("queries")
+            self._queries = taught, declared(msgspec.json.decode(found, type=list[Any]))
+        return self._queries[1]
+
+    async def ask(
+        self, name: str, given: Mapping[str, Any], limit: int, offset: int, timeout_ms: int, most_inferences: int
+    ) -> Answers:
+        """Answer a declared query. Raises UnknownQuery, InvalidRequest, and as `query` does."""
+        query = named(await self.queries(), name)
+        answers = await self.query(query.goal, query.bindings(given), limit, offset, timeout_ms, most_inferences)
+        return answers._replace(solutions=[query.answer(solution) for solution in answers.solutions])
 
     # Filling engines
 

@@ -162,6 +162,20 @@ def fits(type_: Any, value: object) -> bool:
             return fits(one, value) or fits(other, value)
         case {"f": "list", "args": [element]}:
             return isinstance(value, list) and all(fits(element, part) for part in value)
+        case "any":
+            return True
+        case "number":
+            return _is_integer(value) or isinstance(value, float)
+        case {"f": "pair", "args": [one, other]}:
+            return (
+                isinstance(value, dict)
+                and set(value) == {"f", "args"}
+                and value["f"] == "-"
+                and isinstance(value["args"], list)
+                and len(value["args"]) == 2
+                and fits(one, value["args"][0])
+                and fits(other, value["args"][1])
+            )
         case _:
             return _is_integer(value) and isinstance(value, int) and value >= 0
 
@@ -175,6 +189,8 @@ def to_term(type_: Any, value: Any) -> Any:
             return [to_term(element, part) for part in value]
         case {"f": "or", "args": [one, other]}:
             return to_term(one if fits(one, value) else other, value)
+        case {"f": "pair", "args": [one, other]}:
+            return {"f": "-", "args": [to_term(one, value["args"][0]), to_term(other, value["args"][1])]}
         case _:
             return value
 
@@ -196,6 +212,12 @@ def describe(type_: Any) -> str:
             return f"{describe(one)}, or {describe(other)}"
         case {"f": "list", "args": [element]}:
             return f"a list, each {describe(element)}"
+        case "any":
+            return "any value"
+        case "number":
+            return "a number"
+        case {"f": "pair", "args": [one, other]}:
+            return f"a pair (One - Other), of {describe(one)}, and {describe(other)}"
         case _:
             return INTEGERS[type_]
 

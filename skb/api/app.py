@@ -10,7 +10,16 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from skb.api import fact_routes, machine_routes, models, problems, reasoning_routes, service_routes
+from skb.api import (
+    fact_routes,
+    machine_routes,
+    models,
+    problems,
+    query_routes,
+    reasoning_routes,
+    rule_routes,
+    service_routes,
+)
 from skb.api.authority import Authority
 from skb.api.context import knowledge_of, machine_named
 from skb.api.limits import BodyLimit, LoopbackOnly
@@ -75,6 +84,8 @@ def _about_a_machine() -> APIRouter:
     router = APIRouter()
     router.include_router(fact_routes.router)
     router.include_router(reasoning_routes.router)
+    router.include_router(query_routes.router)
+    router.include_router(rule_routes.router)
     return router
 
 

@@ -14,3 +14,18 @@ PLACEMENT: JsonDict = {"dispatchers": 2, "traffic": [[0, 5], [5, 0]], "seconds":
 TREE: JsonDict = {"root": 0, "seconds": 0.5}
 
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}
+
+ASK: JsonDict = {"params": {}}
+
+_NEIGHBOURS = (
+    ":- module(neighbours, [package_mates/2]).\n"
+    ':- query(package_mates(+core: core, -mates: list(core)), [doc("Cores of the same package, in order.")]).\n'
+    "package_mates(Core, Mates) :-\n"
+    "    cpu_thread(Core, Package, _, _),\n"
+    "    findall(Mate, cpu_thread(Mate, Package, _, _), Found),\n"
+    "    sort(Found, Mates).\n"
+)
+
+RULE_CHECK: JsonDict = {"text": _NEIGHBOURS}
+
+RULE_PUSH: JsonDict = {"text": _NEIGHBOURS, "tests": ""}

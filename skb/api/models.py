@@ -195,6 +195,163 @@ class Answer(Model):
     stats: dict[str, Any]
 
 
+class QueryParameter(Model):
+    """A parameter of a declared query."""
+
+    name: str
+    mode: Annotated[Literal["in", "out", "both"], Field(description="Given; answered; given, or else answered.")]
+    type: Annotated[str, Field(description="What a value must be, in words.")]
+    required: Annotated[bool, Field(description="Whether it must be given.")]
+    default: Annotated[Any, Field(description="What it is if it is not given; null without one.")] = None
+
+
+class DeclaredQuery(Model):
+    """A query that a rule module declares."""
+
+    name: str
+    module: str
+    doc: str
+    parameters: list[QueryParameter]
+
+
+class Ask(Model):
+    """A declared query, with values for its parameters."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.ASK]})
+
+    params: Annotated[
+        dict[str, Any], Field(description="Values by parameter. A PCI address may be written as 0000:00:1f.3.")
+    ] = {}
+    limit: Annotated[int, Field(ge=1, le=100_000, description="Solutions to give at most.")] = 1000
+    offset: Annotated[int, Field(ge=0, le=MOST_OFFSET, description="Solutions to skip.")] = 0
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000, description="Time that it may take.")] = 10_000
+    min_revision: Annotated[int | None, Field(ge=0, description=MIN_REVISION)] = None
+
+
+RuleText = Annotated[str, Field(max_length=1_000_000, description="A Prolog module.")]
+TestText = Annotated[str, Field(max_length=1_000_000, description="PlUnit tests of the module; may be empty.")]
+TestTime = Annotated[int, Field(ge=1, le=600_000, description="Time that all tests may take.")]
+
+
+class RuleModule(Model):
+    """A module of rules."""
+
+    name: str
+    title: Annotated[str, Field(description="As its first comment has it: /** <module> Title */.")]
+    installed: Annotated[bool, Field(description="Whether it belongs to the installation, and cannot be changed.")]
+    version: Annotated[int, Field(description="0 for modules of the installation.")]
+    time: Annotated[float | None, Field(description="When it was pushed, in seconds since 1970.")] = None
+    queries: Annotated[list[str], Field(description="Names of the queries that it declares.")]
+
+
+class RuleVersion(Model):
+    """A version of a module."""
+
+    version: int
+    time: Annotated[float, Field(description="When it was pushed, in seconds since 1970.")]
+    removed: Annotated[bool, Field(description="The module was removed.")]
+    current: bool
+
+
+class Rules(Model):
+    """A module of rules, whole."""
+
+    name: str
+    installed: bool
+    version: int
+    text: str
+    tests: str
+    versions: list[RuleVersion]
+
+
+class RuleCheck(Model):
+    """Look at a text as a module, without teaching it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.RULE_CHECK]})
+
+    text: Annotated[
+        str | None, Field(max_length=1_000_000, description="A Prolog module; the current version if null.")
+    ] = None
+
+
+class RuleTest(Model):
+    """Run the tests of a module, without teaching it."""
+
+    text: Annotated[
+        str | None, Field(max_length=1_000_000, description="A Prolog module; the current version if null.")
+    ] = None
+    tests: Annotated[str | None, Field(max_length=1_000_000, description="Its tests; the current ones if null.")] = None
+    timeout_ms: TestTime = 60_000
+
+
+class RulePush(Model):
+    """Have a module answer from now on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.RULE_PUSH]})
+
+    text: RuleText
+    tests: TestText = ""
+    if_version: Annotated[
+        int | None, Field(ge=0, description="Only if this is the current version; 0: only if there is no such module.")
+    ] = None
+    untested: Annotated[bool, Field(description="Do not run the tests.")] = False
+    timeout_ms: TestTime = 60_000
+
+
+class Remark(Model):
+    """Something about a text of rules."""
+
+    severity: Literal["error", "warning"]
+    line: int
+    column: int
+    message: str
+
+
+class TestResult(Model):
+    """What came of a test."""
+
+    unit: str
+    test: str
+    line: int
+    outcome: Literal["passed", "failed", "blocked"]
+    message: str
+
+
+class RulesChecked(Model):
+    """What can be said of a module before it answers anybody."""
+
+    ok: Annotated[bool, Field(description="Whether it may be pushed: there are no errors, but perhaps warnings.")]
+    problems: list[Remark]
+    exports: Annotated[list[str], Field(description="Predicates that it exports.")]
+    queries: Annotated[list[str], Field(description="Queries that it declares.")]
+
+
+class RulesTested(Model):
+    """What came of the tests of a module."""
+
+    ok: bool
+    problems: Annotated[list[Remark], Field(description="Of the texts; with an error, no test was run.")]
+    tests: list[TestResult]
+
+
+class RulesPushed(Model):
+    """The version that answers from now on."""
+
+    name: str
+    version: int
+    problems: Annotated[list[Remark], Field(description="Warnings.")]
+    tests: list[TestResult]
+    queries: list[str]
+
+
+class RulesRolledBack(Model):
+    """The version that answers from now on; without one (`removed`), there is no such module."""
+
+    name: str
+    version: int
+    removed: bool
+
+
 class Part(Model):
     """A part of the machine, and what it consists of."""
 

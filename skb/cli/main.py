@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from skb.cli import machines as machine_commands
-from skb.cli import offline, show, token
+from skb.cli import offline, rules, show, token
 from skb.cli.formats import Format
 from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
 
@@ -209,7 +209,8 @@ def topology(
     show_topology(connect(url, machine), source, Format.json if json else shape, output)
 
 
-app.registered_commands += machine_commands.app.registered_commands
+app.registered_commands += machine_commands.app.registered_commands + rules.asking.registered_commands
+app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 
 

@@ -1,6 +1,7 @@
 """How answers look on a terminal."""
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -133,3 +134,8 @@ def explanation(found: Explanation) -> RenderableType:
 
     grow(top, found.proof)
     return top
+
+
+def time(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as people here do."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -10,6 +10,19 @@
 
 from skb.client.asynchronous import AsyncClient
 from skb.client.errors import SkbError, SkbProblem, SkbUnreachable
+from skb.client.rules import (
+    DeclaredQuery,
+    QueryParameter,
+    Remark,
+    RuleModule,
+    Rules,
+    RulesChecked,
+    RulesPushed,
+    RulesRolledBack,
+    RulesTested,
+    RuleVersion,
+    TestResult,
+)
 from skb.client.synchronous import Client
 from skb.client.types import (
     Answer,
@@ -32,6 +45,7 @@ __all__ = [
     "AsyncClient",
     "Change",
     "Client",
+    "DeclaredQuery",
     "Explanation",
     "FactJson",
     "FieldInfo",
@@ -40,10 +54,20 @@ __all__ = [
     "Machine",
     "Placement",
     "Predicate",
+    "QueryParameter",
+    "Remark",
+    "RuleModule",
+    "RuleVersion",
+    "Rules",
+    "RulesChecked",
+    "RulesPushed",
+    "RulesRolledBack",
+    "RulesTested",
     "SkbError",
     "SkbProblem",
     "SkbUnreachable",
     "Step",
+    "TestResult",
     "Tree",
     "Version",
 ]

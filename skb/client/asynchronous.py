@@ -6,8 +6,17 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from skb.client import exchange
+from skb.client import exchange, rules
 from skb.client.exchange import LOCAL, URL, Exchange
+from skb.client.rules import (
+    DeclaredQuery,
+    RuleModule,
+    Rules,
+    RulesChecked,
+    RulesPushed,
+    RulesRolledBack,
+    RulesTested,
+)
 from skb.client.types import (
     Answer,
     Change,
@@ -202,3 +211,55 @@ class AsyncClient:
     async def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
         """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
         return await self._send(exchange.tree(root, cores, seconds))
+
+    async def queries(self) -> list[DeclaredQuery]:
+        """List the queries that rules declare."""
+        return await self._send(rules.queries())
+
+    async def ask(
+        self, name: str, params: dict[str, Any] | None = None, limit: int | None = None, timeout_ms: int | None = None
+    ) -> Answer:
+        """Ask a declared query. `params` are values by parameter; a PCI address may be written `0000:00:1f.3`."""
+        return await self._send(rules.ask(name, params or {}, limit, timeout_ms))
+
+    async def rule_modules(self) -> list[RuleModule]:
+        """List the modules of rules: those of the installation, and those that were taught."""
+        return await self._send(rules.modules())
+
+    async def rules(self, module: str, version: int | None = None) -> Rules:
+        """Give a module: its text, its tests, and which versions there are."""
+        return await self._send(rules.module(module, version))
+
+    async def check_rules(self, module: str, text: str | None = None) -> RulesChecked:
+        """Look at a text as a module, without teaching it; at the current version without one."""
+        return await self._send(rules.check(module, text))
+
+    async def test_rules(
+        self, module: str, text: str | None = None, tests: str | None = None, timeout_ms: int = 60_000
+    ) -> RulesTested:
+        """Run the tests of a module, without teaching it."""
+        return await self._send(rules.test(module, text, tests, timeout_ms))
+
+    async def push_rules(
+        self,
+        module: str,
+        text: str,
+        tests: str = "",
+        *,
+        if_version: int | None = None,
+        untested: bool = False,
+        timeout_ms: int = 60_000,
+    ) -> RulesPushed:
+        """Have a module answer from now on, if it is well and its tests pass; else the problem's `document` says what is wrong.
+
+        With `if_version`, only if that is the current version; 0: only if there is no such module.
+        """
+        return await self._send(rules.push(module, text, tests, if_version, untested=untested, timeout_ms=timeout_ms))
+
+    async def rollback_rules(self, module: str) -> RulesRolledBack:
+        """Return to the version of a module before the current one."""
+        return await self._send(rules.rollback(module))
+
+    async def remove_rules(self, module: str) -> None:
+        """Have no such module any more. Its versions are kept."""
+        await self._send(rules.remove(module))

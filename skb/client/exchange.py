@@ -110,7 +110,13 @@ def _problem(response: httpx.Response) -> SkbProblem:
     try:
         body = msgspec.json.decode(response.content, type=dict[str, Any])
         return SkbProblem(
-            response.status_code, body["type"], body["title"], body["detail"], body.get("line"), body.get("column")
+            response.status_code,
+            body["type"],
+            body["title"],
+            body["detail"],
+            body.get("line"),
+            body.get("column"),
+            body,
         )
     except (msgspec.DecodeError, KeyError):
         return SkbProblem(response.status_code, "about:blank", response.reason_phrase, f"{response.url} is no SKB")

@@ -20,6 +20,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 :- use_module(explain).
 :- use_module(goals).
 :- use_module(problems).
+:- use_module(teaching).
 
 %!  perform(+Request, -Reply) is det.
 %
@@ -34,7 +35,14 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
 %   | load(Name, Rows)                         | done(Number): rows of a fact, with keys it has not |
+%   | teach(Pairs, Expected)                   | taught(Broken): see teach_all/3                  |
+%   | check(Name, Text)                        | checked(Problems, Exports, Queries): see checking.pl |
+%   | check_without                            | checked(Problems, [], []): of the modules that were taught |
+%   | test(Name, Text, Tests)                  | tested(Problems, Results): see unit_tests.pl     |
+%   | queries                                  | queries(Queries): see checking.pl                |
 %   | nothing                                  | done(0)                                          |
+%
+%   Those from `check` to `test` are for an engine that is thrown away afterwards, and does not know the module yet.
 
 perform(Request, Reply) :-
     retractall(interrupted),
@@ -50,8 +58,31 @@ reply(vocabulary, vocabulary(Declarations)) :-
             Declarations).
 reply(write(Changes), written(Number)) :-
     sig_atomic(forall(member([Retracts, Asserts], Changes), change(Retracts, Asserts))),    % an interrupt is not for this
-    length(Changes, Number).
+    length(Changes, Number),
+    stale_tables.
 reply(nothing, done(0)).
+reply(teach(Pairs, Expected), taught(Broken)) :-
+    teach_all(Pairs, Expected, Broken).
+reply(check(Name, Text), checked(Problems, Exports, Queries)) :-
+    have(checking),
+    checking:check(Name, Text, Problems, Exports, Queries).
+reply(check_without, checked(Problems, [], [])) :-
+    have(checking),
+    checking:check_without(Problems).
+reply(test(Name, Text, Tests), tested(Problems, Results)) :-
+    teach(Name, Text, Found),
+    (   in_vain(Found)
+    ->  maplist([problem(S, L, C, W), [S, L, C, W]]>>true, Found, Problems),
+        Results = []
+    ;   have(unit_tests),
+        unit_tests:test(Name, Tests, Problems, Results),
+        (   interrupted                 % PlUnit takes that for an error of the test that ran
+        ->  throw(engine(interrupted))
+        ;   true
+        )
+    ).
+reply(queries, queries(Queries)) :-
+    declared_queries(Queries).
 reply(load(Name, Rows), done(Number)) :-
     forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
     length(Rows, Number).
@@ -80,6 +111,14 @@ reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
     costs:tree_costs(Cores, Send, Receive, Source).
 
 field_json(Name-Type, [Name, Type]).
+
+%   Modules that are wanted seldom, and bring libraries that take time to load.
+
+have(Module) :-
+    module_property(engine, file(File)),
+    file_directory_name(File, Folder),
+    atomic_list_concat([Folder, /, Module], Path),
+    use_module(Path, []).
 
 %!  produce(+Request, -Reply) is nondet.
 %
@@ -110,6 +149,14 @@ told(Error, Reply) :-
         \+ retract(interrupted)
     ->  problem(error('the goal threw engine(interrupted)', _), Reply)
     ;   problem(Error, Reply)
+    ).
+
+%   What rules have tabled followed from facts that have changed.
+
+stale_tables :-
+    (   taught_module(_)
+    ->  abolish_all_tables
+    ;   true
     ).
 
 %   One transaction: the patterns go, then the facts come.

@@ -14,6 +14,7 @@ which goals, down to the facts. Built-ins and libraries are called, not looked i
 :- use_module(library(solution_sequences)).
 :- use_module(goals).
 :- use_module(knowledge).
+:- use_module(teaching).
 :- use_module(rules(facts)).
 :- use_module(rules(schema)).
 
@@ -161,7 +162,8 @@ defined_by_rule(Module, Goal, Home) :-
     ->  true
     ;   Home = Module
     ),
-    rule_module(Home),
+    ( rule_module(Home) ; taught_module(Home) ),
+    !,
     predicate_property(Home:Goal, number_of_clauses(_)).
 
 %   From a proof to a list of steps, as the encoder takes it.

@@ -5,7 +5,8 @@
             in_limit/1,                 % +Outcome
             encoded/3,                  % +Exact, +Rows, -Encoded
             forget/0,
-            page/4                      % +All, +Limit, -Rows, -More
+            page/4,                     % +All, +Limit, -Rows, -More
+            place/4                     % +Text, +Offset, -Line, -Column
           ]).
 
 /** <module> Goals as people write them: read, bound, checked, run under limits
@@ -256,6 +257,8 @@ read_text(Text, Part, Term, Bindings, Count) :-
           error(syntax_error(What), stream(_, _, _, Offset)),
           ( place(Text, Offset, Line, Column), throw(engine(syntax(What, Line, Column))) )).
 
+%!  place(+Text, +Offset, -Line, -Column) is det.
+%
 %   The line and column, from 1, of what stands next in Text when so many characters have been read.
 
 place(Text, Offset, Line, Column) :-

@@ -12,6 +12,7 @@ later. A reply's revision is that of the last write before its request. After a 
 """
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 
 import msgspec
 from msgspec import Raw
@@ -46,6 +47,8 @@ PATIENCE_SECONDS = 60.0
 
 _FORK = b'"fork"'
 
+log = logging.getLogger(__name__)
+
 
 def default_size() -> int:
     """Give one engine for every two cores that this process may use, and at least one."""
@@ -55,10 +58,19 @@ def default_size() -> int:
 class Pool:
     """Engines to ask."""
 
-    def __init__(self, fill: Callable[["Pool"], Awaitable[int]], size: int | None = None) -> None:
-        """Take a function that tells a new template all facts, and gives the revision that they are of."""
+    def __init__(
+        self,
+        fill: Callable[["Pool"], Awaitable[int]],
+        size: int | None = None,
+        lesson: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
+        """Take a function that tells a new template all facts, and gives the revision that they are of.
+
+        `lesson` gives what each new engine is told before anything else: the rules that people taught.
+        """
         self.size = size or default_size()
         self._fill = fill
+        self._lesson = lesson
         self._order = asyncio.Lock()  # of writes, and of forks between them
         self._template: Engine | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -98,6 +110,27 @@ class Pool:
                 self.answers += 1
                 self.seconds += time.perf_counter() - started
         raise EngineFailed(f"no engine came to this in {PATIENCE_SECONDS:g} s, for others' goals; ask again")
+
+    async def aside(self, lesson: bytes | None, request: bytes, *, seconds: float) -> list[Raw]:
+        """Have an engine of its own perform a request that may change it, after another lesson than all others have.
+
+        Raises as `ask` does.
+        """
+        async with self.order():
+            engine = await self._spawn()
+        try:
+            if lesson is not None:
+                engine.tell(lesson, engine.revision)
+            return await engine.ask(request, seconds=seconds)
+        except Moved:
+            raise EngineFailed("the engine process ended before it came to this; ask again") from None
+        finally:
+            engine.kill()
+
+    def relearn(self) -> None:
+        """Have whatever is asked from now on answered by engines that had the lesson of today."""
+        for engine in tuple(self._quick):
+            self._retire(engine)
 
     async def stream(self, request: bytes, *, seconds: float) -> AsyncGenerator[tuple[list[Raw], int]]:
         """Have an engine perform a request with many answers; gives each, and the revision that it saw. Raises as `ask` does."""
@@ -288,27 +321,33 @@ class Pool:
 
     async def _fork(self) -> Engine:
         async with self.order():
-            template, door = self._template, self._door
-            assert template is not None
-            assert door is not None
-            ours, theirs = socket.socketpair()
-            try:
-                with theirs:
-                    socket.send_fds(door, [len(_FORK).to_bytes(4, "little") + _FORK], [theirs.fileno()])
-                (pid,) = await template.hear(seconds=START_SECONDS)
-                engine = Engine(msgspec.json.decode(pid, type=int), await _connect(ours), template.revision)
-            except (EngineFailed, LimitExceeded, OSError):
-                ours.close()
-                self._stop()
-                raise EngineFailed("the engine's template process ended; it is replaced, ask again") from None
-            except BaseException:
-                ours.close()
-                raise
+            engine = await self._spawn()
+            if (lesson := self._lesson()) is not None:
+                engine.tell(lesson, engine.revision).add_done_callback(partial(_check_lesson, lesson))
             engine.on_slow = partial(self._make_way, engine)
             engine.on_answer = self._wake
             engine.lost.add_done_callback(partial(self._lost, engine))
             self._quick.append(engine)
             return engine
+
+    async def _spawn(self) -> Engine:
+        """Fork the template, whoever holds the order."""
+        template, door = self._template, self._door
+        assert template is not None
+        assert door is not None
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(door, [len(_FORK).to_bytes(4, "little") + _FORK], [theirs.fileno()])
+            (pid,) = await template.hear(seconds=START_SECONDS)
+            return Engine(msgspec.json.decode(pid, type=int), await _connect(ours), template.revision)
+        except (EngineFailed, LimitExceeded, OSError):
+            ours.close()
+            self._stop()
+            raise EngineFailed("the engine's template process ended; it is replaced, ask again") from None
+        except BaseException:
+            ours.close()
+            raise
 
     def _stop(self) -> None:
         """End all engines. Whoever has one in hand learns from it."""
@@ -340,6 +379,23 @@ def _check(engine: Engine, told: asyncio.Future[Reply]) -> None:
     """An engine that could not apply a write is no replica any more."""
     if told.cancelled() or told.exception() is not None or told.result().f != "written":
         engine.kill()
+
+
+@lru_cache(maxsize=64)
+def _warn(_lesson: bytes, what: str) -> None:
+    log.warning("%s; the module answers nothing until it is pushed again", what)  # once for each set of rules
+
+
+def _check_lesson(lesson: bytes, told: asyncio.Future[Reply]) -> None:
+    """Say which rules an engine could not learn: they were written for another version of Prolog, or of the vocabulary."""
+    if told.cancelled() or told.exception() is not None:
+        return
+    reply = told.result()
+    if reply.f == "taught":
+        for name, words in msgspec.json.decode(reply.args[0], type=list[tuple[str, str]]):
+            _warn(lesson, f"rules {name} cannot be loaded: {words}")
+    else:
+        _warn(lesson, "the rules cannot be loaded")
 
 
 async def _connect(ours: socket.socket) -> Channel:

@@ -1,5 +1,6 @@
 :- module(problems,
-          [ problem/2                   % +Error, -Problem
+          [ problem/2,                  % +Error, -Problem
+            words/2                     % +Formal, -Words
           ]).
 
 /** <module> What went wrong, in words for whoever asked
@@ -71,6 +72,10 @@ indicator(Goal, Name/Arity) :-
     strip_module(Goal, _, Plain),
     callable(Plain),
     functor(Plain, Name, Arity).
+
+%!  words(+Formal, -Words) is det.
+%
+%   Words say what the formal part of an error means.
 
 words(Formal, Detail) :-
     abridged(Formal, Short),

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from skb.errors import InvalidRequest, UnknownMachine
 from skb.knowledge import Knowledge
+from skb.rules.versions import Versions
 from skb.store.log import Store, remove
 
 LOCAL = "local"
@@ -44,6 +45,10 @@ class Machines:
         self._open: dict[str, Knowledge] = {}
         self._used: dict[str, float] = {}
         self._changing: dict[str, asyncio.Lock] = {}
+        self.rules = Versions(directory)
+        """The rules that people taught, which hold for every machine."""
+        self.teaching = asyncio.Lock()
+        """Held by who changes them."""
         self.local = self._knowledge(LOCAL)
 
     def names(self) -> list[str]:
@@ -110,13 +115,19 @@ class Machines:
             if name != LOCAL and now - self._used.get(name, now) > idle:
                 await known.rest()
 
+    def relearn(self) -> None:
+        """Have whatever is asked of any machine from now on answered by the rules of today."""
+        for known in self._open.values():
+            known.relearn()
+
     async def close(self) -> None:
         """End all engines and close all logs."""
         for name in list(self._open):
             await self._close(name)
+        self.rules.close()
 
     def _knowledge(self, name: str) -> Knowledge:
-        known = self._open[name] = Knowledge(Store(self._directory, name), self._engines)
+        known = self._open[name] = Knowledge(Store(self._directory, name), self._engines, self.rules.current)
         self._used[name] = time.monotonic()
         return known
 

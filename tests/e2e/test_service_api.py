@@ -249,6 +249,15 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("get", "/topology"),
         ("post", "/placement"),
         ("post", "/tree"),
+        ("get", "/queries"),
+        ("post", "/queries/{name}"),
+        ("get", "/rules"),
+        ("get", "/rules/{module}"),
+        ("put", "/rules/{module}"),
+        ("delete", "/rules/{module}"),
+        ("post", "/rules/{module}/check"),
+        ("post", "/rules/{module}/test"),
+        ("post", "/rules/{module}/rollback"),
     }
     assert set(operations) == {
         ("get", "/v1/health"),
