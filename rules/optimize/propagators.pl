@@ -16,7 +16,9 @@ has a propagator for every point in time.
 :- use_module(library(assoc)).
 :- use_module(library(clpfd)).
 :- use_module(library(lists)).
+:- use_module(library(ordsets)).
 :- use_module(library(pairs)).
+:- use_module(library(when)).
 :- use_module(language).
 
 %!  network(+Domains, +Constraints, +Deadline, -Env, -Variables) is semidet.
@@ -234,7 +236,8 @@ post(Formula, Env) :-
     ;   call(clpfd:Built)
     ).
 
-%   Each variable is told once what it can be: tuples_in/2 misjudges tuples in which one stands twice.
+%   Each variable is told once what it can be, and looked at again when all are known: tuples_in/2 may miss that a tuple is none of the
+%   relation's if a variable stands in it twice, or two of its variables are tied by another constraint.
 
 tuples_in_rows([], _, _).
 tuples_in_rows([List|Lists], Rows, Env) :-
@@ -244,7 +247,9 @@ tuples_in_rows([List|Lists], Rows, Env) :-
     Possible \== [],
     (   Variables == []
     ->  true
-    ;   tuples_in([Variables], Possible)
+    ;   tuples_in([Variables], Possible),
+        list_to_ord_set(Possible, Set),
+        when(ground(Variables), ord_memberchk(Variables, Set))
     ),
     tuples_in_rows(Lists, Rows, Env).
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from optimize_models import Truth, c, chance, key, prolog, split
 
-from skb.solver.optimum import Options, optimize
+from skb.solver.optimization import Options, optimize
 
 DRIVER = Path(__file__).with_name("optimize_driver.pl")
 CHUNKS, CHUNK = 8, 300

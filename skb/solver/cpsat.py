@@ -1,73 +1,20 @@
-"""Constrained optimisation by OR-Tools CP-SAT: a model in JSON form in; the best solution, its bound, conflicts out.
+"""Solves checked models by OR-Tools CP-SAT.
 
 With one worker, which is the default, an answer is the same each time, unless the clock cuts the search short.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ortools.sat.python import cp_model
 
 from skb.solver.deadline import Deadline
 from skb.solver.global_constraints import is_global, post
-from skb.solver.language import (
-    MOST,
-    Check,
-    Compound,
-    Constraint,
-    Model,
-    ModelError,
-    Term,
-    at,
-    key_of,
-    read,
-    short,
-    term_of,
-    text_of,
-)
+from skb.solver.language import Constraint, Model, ModelError, Term, key_of, text_of
+from skb.solver.optimization import Optimum, Options
 from skb.solver.posting import Posting
-
-Status = Literal["optimal", "feasible", "infeasible", "unknown"]
-
-MOST_SOLUTIONS = 100_000
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `rules/optimize.pl` says of each."""
-
-    seconds: float = 10.0
-    hint: Mapping[str, int] = field(default_factory=dict)
-    """Values to look at first, by the names that answers use."""
-    all_optimal: int = 0
-    explain_infeasible: bool = False
-    workers: int = 1
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """The answer; what is not known, or was not asked for, is None."""
-
-    status: Status
-    """`optimal`: none is better. `feasible`: time ran out. `infeasible`: there is none. `unknown`: time ran out before one was found."""
-    cost: int | None
-    bound: int | None
-    """No solution is better than this."""
-    gap: float | None
-    """abs(cost - bound) / max(1, abs(cost))."""
-    values: Mapping[str, int] | None
-    seconds: float
-    backend: str
-    solutions: Sequence[Mapping[str, int]] | None = None
-    complete: bool | None = None
-    """Whether `solutions` has all optimal ones."""
-    conflict: Sequence[str] | None = None
-    """Names of constraints that contradict each other and what has no name."""
-    minimal: bool | None = None
-    """Whether the conflict is none without any of its names; time may run out before that."""
 
 
 @dataclass(frozen=True)
@@ -89,98 +36,15 @@ class _Task:
         return solver
 
 
-def optimize(model: Any, objective: Any = "satisfy", options: Options | None = None) -> Optimum:
-    """Solve a model. Raises ModelError for what is no model, objective or option, with its place."""
-    options = options or Options()
-    _check_options(options)
-    deadline = Deadline.after(options.seconds)
-    checked = read(model)
-    kind, expression = _objective(objective, checked)
-    _check_hint(options.hint, checked)
-    task = _Task(checked, kind, expression, options, deadline)
+def solve(model: Model, kind: str, expression: Term, options: Options) -> Optimum:
+    """Solve a model. `kind`: minimize, maximize, satisfy."""
+    task = _Task(model, kind, expression, options, Deadline.after(options.seconds))
     found = _best(task)
     if found.status == "optimal" and options.all_optimal:
         return _with_all(task, found)
     if found.status == "infeasible" and options.explain_infeasible:
         return _with_conflict(task)
     return found
-
-
-def _check_options(options: Options) -> None:
-    def must(name: str, holds: bool, wanted: str) -> None:
-        if not holds:
-            raise ModelError(f"option {name}: must be {wanted}, not {getattr(options, name)!r}")
-
-    must("seconds", 0 < options.seconds <= 600, "a number over 0 and up to 600")
-    must("all_optimal", 0 <= options.all_optimal <= MOST_SOLUTIONS, f"an integer from 0 to {MOST_SOLUTIONS}")
-    must("workers", 1 <= options.workers <= 64, "an integer from 1 to 64")
-    must("seed", 0 <= options.seed < 2**31, "an integer from 0 to 2147483647")
-
-
-def _objective(objective: Any, model: Model) -> tuple[str, Term]:
-    term: Term = at("objective", lambda: term_of(objective))
-    match term:
-        case "satisfy":
-            return "satisfy", 0
-        case Compound("minimize" | "maximize" as kind, (expression,)):
-            at("objective", lambda: Check(model.domains).magnitude(expression))
-            return kind, expression
-    raise ModelError(
-        f"objective: {short(term)} is none; there are minimize(Expression), maximize(Expression) and satisfy"
-    )
-
-
-def _check_hint(hint: Mapping[str, int], model: Model) -> None:
-    known = {key_of(name) for name in model.domains}
-    if len(known) < len(model.domains):
-        raise ModelError("model: two names of variables are written alike; call one of them otherwise")
-    for name, value in hint.items():
-        if name not in known:
-            raise ModelError(f"option hint: {name} is not declared")
-        if not isinstance(value, int) or abs(value) > MOST:
-            raise ModelError(f"option hint: {value!r} is no integer, or beyond 2^60")
-
-
-def options_of(terms: Any) -> dict[str, Any]:
-    """Read options as a goal gives them, a list of terms like seconds(5), in JSON form. Raises ModelError."""
-    options: dict[str, Any] = {}
-    read_ = at("options", lambda: tuple(map(_option_term, terms)) if isinstance(terms, list) else None)
-    if read_ is None:
-        raise ModelError("options: are no list")
-    for term in read_:
-        match term:
-            case ("seconds", float() | int() as seconds):
-                options["seconds"] = seconds
-            case Compound("hint", (tuple() as pairs,)):
-                options["hint"] = dict(_pair(pair) for pair in pairs)
-            case Compound("explain_infeasible", ("true" | "false" as value,)):
-                options["explain_infeasible"] = value == "true"
-            case Compound("backend" as name, (str() as value,)):
-                options[name] = value
-            case Compound("seconds" | "all_optimal" | "workers" | "seed" as name, (int() as value,)):
-                options[name] = value
-            case _:
-                raise ModelError(
-                    f"options: {short(term)} is none; there are backend, seconds, hint, all_optimal, explain_infeasible, workers and seed"
-                )
-    return options
-
-
-def _option_term(value: Any) -> Any:
-    match value:
-        case {"f": "seconds", "args": [float() as seconds]}:
-            return ("seconds", seconds)
-    return term_of(value)
-
-
-def _pair(term: Term) -> tuple[str, int]:
-    match term:
-        case Compound("=", (name, int() as value)):
-            return key_of(name), value
-    raise ModelError(f"option hint: {short(term)} is no Name=Value")
-
-
-# Solving
 
 
 def _posted(task: _Task, constraints: Sequence[Constraint]) -> Posting:
@@ -282,13 +146,11 @@ def _with_all(task: _Task, best: Optimum) -> Optimum:
     solver.parameters.enumerate_all_solutions = True
     status = _solve(posting, solver, collect)
     listed = sorted(collect.found)[: task.options.all_optimal]
-    return Optimum(
-        **{
-            **vars(best),
-            "seconds": task.deadline.elapsed(),
-            "solutions": [_values(task.model, integers) for integers in listed],
-            "complete": len(collect.found) <= task.options.all_optimal and status == cp_model.OPTIMAL,
-        }
+    return replace(
+        best,
+        seconds=task.deadline.elapsed(),
+        solutions=[_values(task.model, integers) for integers in listed],
+        complete=len(collect.found) <= task.options.all_optimal and status == cp_model.OPTIMAL,
     )
 
 
@@ -347,6 +209,3 @@ def _satisfiable(task: _Task, labels: list[str]) -> bool | None:
     some = [one for one in task.model.constraints if one.label is None or text_of(one.label) in labels]
     status = _solve(_posted(task, some), task.solver())
     return {cp_model.INFEASIBLE: False, cp_model.OPTIMAL: True, cp_model.FEASIBLE: True}.get(status)
-
-
-__all__ = ["MOST_SOLUTIONS", "ModelError", "Optimum", "Options", "Status", "optimize", "options_of"]
