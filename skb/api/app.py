@@ -14,6 +14,7 @@ from skb.api import (
     fact_routes,
     machine_routes,
     models,
+    optimize_routes,
     problems,
     query_routes,
     reasoning_routes,
@@ -84,6 +85,7 @@ def _about_a_machine() -> APIRouter:
     router = APIRouter()
     router.include_router(fact_routes.router)
     router.include_router(reasoning_routes.router)
+    router.include_router(optimize_routes.router)
     router.include_router(query_routes.router)
     router.include_router(rule_routes.router)
     return router

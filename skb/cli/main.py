@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from skb.cli import machines as machine_commands
-from skb.cli import offline, rules, show, token
+from skb.cli import offline, optimize, rules, show, token
 from skb.cli.formats import Format
 from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
 
@@ -210,6 +210,7 @@ def topology(
 
 
 app.registered_commands += machine_commands.app.registered_commands + rules.asking.registered_commands
+app.registered_commands += optimize.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 

@@ -10,6 +10,7 @@
 
 from skb.client.asynchronous import AsyncClient
 from skb.client.errors import SkbError, SkbProblem, SkbUnreachable
+from skb.client.optimization import Optimum
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -52,6 +53,7 @@ __all__ = [
     "Health",
     "Loaded",
     "Machine",
+    "Optimum",
     "Placement",
     "Predicate",
     "QueryParameter",
