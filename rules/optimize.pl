@@ -33,7 +33,8 @@ CLP(FD) writes them: `0..7`, `1 \/ 3 \/ 5..9`. Every variable is declared, once.
 
 *Constraints* are formulas, and these, which stand by themselves:
 
-  - all_different(List), all_distinct(List)
+  - all_different(List), all_distinct(List): the same; CLP(FD) takes more time
+    for the second, and prunes more
   - element(Index, List, Value): Value is the element of List at Index, from 1
   - table(List, Rows), tuples_in(Lists, Rows): List is one of Rows
   - global_cardinality(List, Pairs): for every Value-Count so many of List are
@@ -90,7 +91,8 @@ take, so that a model means the same wherever it is solved.
 %     - `optimal`: no solution is better. So is any solution of `satisfy`
 %     - `feasible`: time ran out. None is better than Bound
 %     - `infeasible`: there is no solution
-%     - `unknown`: time ran out before any was found
+%     - `unknown`: time ran out before any was found. If it ran out before the
+%       constraints were posted, Bound is `none`
 %
 %   Gap is |Cost-Bound| / max(1, |Cost|). Values is a list of Name=Value in the
 %   order of declaration. What is not known is `none`. Details has
@@ -160,7 +162,14 @@ respelt_values(Names, Values0, Values) :-
     maplist(respelt_value(Names), Values0, Values).
 
 respelt_value(Names, Name=Value, Respelt=Value) :-
-    (   memberchk(Name=Variable, Names)
+    respelt_name(Names, Name, Respelt).
+
+respelt_name(Names, Name, Respelt) :-
+    (   compound(Name)
+    ->  compound_name_arguments(Name, Functor, Arguments),
+        maplist(respelt_name(Names), Arguments, Respelts),
+        compound_name_arguments(Respelt, Functor, Respelts)
+    ;   memberchk(Name=Variable, Names)
     ->  Respelt = Variable
     ;   Respelt = Name
     ).

@@ -22,7 +22,7 @@ all(Constraints, Solutions) :-
 
 same(Constraints, [X, Y, Z], Goal) :-
     all(Constraints, Solutions),
-    findall([X, Y, Z], ( member(X, [0, 1, 2]), member(Y, [0, 1, 2]), member(Z, [0, 1, 2]), call(Goal) ), Expected),
+    findall([X, Y, Z], ( member(X, [0, 1, 2]), member(Y, [0, 1, 2]), member(Z, [0, 1, 2]), \+ \+ Goal ), Expected),
     Solutions == Expected.
 
 test(the_example_of_the_manual, true(Cost-Values == 8-[x=4, y=0])) :-
@@ -42,7 +42,7 @@ test(functions, true) :-
     same([abs(x - y) + min(y, z) #= max([x, y, 1])], [X, Y, Z], abs(X - Y) + min(Y, Z) =:= max(max(X, Y), 1)).
 test(connectives, true) :-
     same([(x #= y #<==> z #> 0) #\/ (x #> 1 #/\ #\ (z #= 2))], [X, Y, Z],
-         ( ( X =:= Y, Z > 0 ; X =\= Y, Z =< 0 ; X > 1, Z =\= 2 ) -> true )).
+         ( X =:= Y, Z > 0 ; X =\= Y, Z =< 0 ; X > 1, Z =\= 2 )).
 test(implication, true) :- same([x #= 1 #==> y #= z], [X, Y, Z], ( X =\= 1 ; Y =:= Z )).
 test(one_of_two, true) :- same([x #= 1 #\ y #= 1], [X, Y, _], ( X =:= 1, Y =\= 1 ; X =\= 1, Y =:= 1 )).
 test(membership, true) :- same([named(n, x + y in 0 \/ 3..4)], [X, Y, _], ( S is X + Y, memberchk(S, [0, 3, 4]) )).
@@ -53,7 +53,8 @@ test(all_different, true) :- same([all_different([x, y, z])], L, ( L = [_, _, _]
 test(element, true) :- same([element(x, [z, 1], y)], [X, Y, Z], ( X =:= 1, Y =:= Z ; X =:= 2, Y =:= 1 )).
 test(table, true(Solutions == [[0, 1, 2], [1, 1, 0]])) :- all([table([x, y, z], [[1, 1, 0], [0, 1, 2], [3, 0, 0]])], Solutions).
 test(a_variable_twice_in_a_tuple, true) :- same([table([x, x, y], [[0, 1, 0], [1, 1, 2]])], [X, Y, _], ( X =:= 1, Y =:= 2 )).
-test(tied_variables_in_a_tuple, true(Solutions == [])) :- all([x #= 1, table([x - y, y], [[1, 1], [0, 0]])], Solutions).
+test(tied_variables_in_a_tuple, true(Status == infeasible)) :-
+    optimize([x in 0..2, y in 0..2, x #= 1, table([x - y, y], [[1, 1], [0, 0]])], satisfy, [], result(Status, _, _, _, _, _, _, _)).
 test(tuples_in, true) :- same([tuples_in([[x, y], [y, z]], [[0, 1], [1, 2]])], L, L = [0, 1, 2]).
 test(global_cardinality, true) :-
     same([global_cardinality([x, y, z], [0-1, 2-2])], L, ( L = [_, _, _], msort(L, [0, 2, 2]) )).

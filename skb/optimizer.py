@@ -19,7 +19,7 @@ from skb.reasoning import Solvers
 from skb.solver.errors import SolverError
 from skb.solver.language import read
 from skb.solver.optimization import Optimum as Found
-from skb.solver.optimization import Options, easy, optimize, optimum_of, option_terms, options_of
+from skb.solver.optimization import Options, checked_objective, easy, optimize, optimum_of, option_terms, options_of
 
 INFERENCES = 10**9
 """Of a goal that makes a model."""
@@ -110,6 +110,7 @@ class Optimizer:
         if backend != "clpfd":
             return await self._solvers.solve(optimize, question.model, question.objective, options)
         model = await asyncio.to_thread(read, question.model)
+        checked_objective(question.objective, model)
         terms = option_terms(replace(options, backend="clpfd"), model)
         (result,), _ = await self._knowledge.rule(
             "optimize", question.model, question.objective, terms, seconds=options.seconds + MARGIN_SECONDS

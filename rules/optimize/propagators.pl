@@ -168,7 +168,10 @@ variables([Expression|List], Env, [Variable|Variables]) :-
 
 %!  post(+Constraint, +Env) is semidet.
 
-post(all_different(List), Env) :- !, post(all_distinct(List), Env).
+post(all_different(List), Env) :-
+    !,
+    variables(List, Env, Variables),
+    all_different(Variables).
 post(all_distinct(List), Env) :-
     !,
     variables(List, Env, Variables),

@@ -78,6 +78,9 @@ _OPERATIONS = {
     *(("+", 2), ("-", 2), ("-", 1), ("*", 2), ("abs", 1), ("min", 1), ("min", 2), ("max", 1), ("max", 2), ("sum", 1)),
     *(("sum", 3), ("..", 2), ("\\/", 2), ("in", 2), ("ins", 2), ("named", 2), ("scalar_product", 4), ("count", 4)),
 }
+_BETWEEN = {*COMPARISONS, *(name for name, _ in CONNECTIVES), "+", "-", "*", "=", "\\/", "in", "ins"}
+"""What is written between its two operands."""
+
 RESERVED = STANDING_ALONE | CONNECTIVES | _OPERATIONS | {(name, 2) for name in COMPARISONS}
 
 
@@ -126,9 +129,10 @@ def text_of(term: Term) -> str:
             return str(term)
         case str():
             return _atom(term)
-        case Compound(name, (left, right)) if not name.replace("in", "").replace("s", "").isalnum():
-            tight = name == ".."
-            return f"{_operand(left)}{name}{_operand(right)}" if tight else f"{_operand(left)} {name} {_operand(right)}"
+        case Compound("..", (low, high)):
+            return f"{_operand(low)}..{_operand(high)}"
+        case Compound(name, (left, right)) if name in _BETWEEN:
+            return f"{_operand(left)} {name} {_operand(right)}"
         case Compound(name, arguments):
             return f"{_atom(name)}({', '.join(map(text_of, arguments))})"
     return f"[{', '.join(map(text_of, term))}]"
@@ -136,8 +140,7 @@ def text_of(term: Term) -> str:
 
 def _operand(term: Term) -> str:
     text = text_of(term)
-    nested = isinstance(term, Compound) and len(term.args) == 2 and not re.fullmatch(r"\w+", term.f)
-    return f"({text})" if nested else text
+    return f"({text})" if isinstance(term, Compound) and len(term.args) == 2 and term.f in _BETWEEN else text
 
 
 def _atom(name: str) -> str:
