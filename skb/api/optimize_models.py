@@ -18,10 +18,9 @@ class OptimizeOptions(Model):
         Field(description="Who solves it: CLP(FD) in an engine, CP-SAT, or by size whichever is likely to be quicker."),
     ] = "auto"
     seconds: Annotated[float, Field(gt=0, le=600, description="Time to take at most.")] = 10.0
-    hint: Annotated[
-        dict[str, Integer],
-        Field(default_factory=dict, description="Where to look first, like the `values` of an earlier answer."),
-    ]
+    hint: dict[str, Integer] = Field(
+        default_factory=dict, description="Where to look first, like the `values` of an earlier answer."
+    )
     all_optimal: Annotated[int, Field(ge=0, le=100_000, description="List the optimal solutions, up to so many.")] = 0
     explain_infeasible: Annotated[
         bool, Field(description="If there is no solution, find named constraints that conflict.")
@@ -50,10 +49,8 @@ class OptimizeRequest(Model):
             description="In place of a model: a goal that binds Model, and may Objective and Options.",
         ),
     ] = None
-    params: Annotated[
-        dict[str, Any], Field(default_factory=dict, description="Values for variables of the goal, as in a query.")
-    ]
-    options: OptimizeOptions = OptimizeOptions()
+    params: dict[str, Any] = Field(default_factory=dict, description="Values for variables of the goal, as in a query.")
+    options: OptimizeOptions = Field(default_factory=OptimizeOptions)
 
 
 class Optimum(Model):
