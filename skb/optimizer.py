@@ -1,7 +1,7 @@
 """Answers optimisation questions: models as they are asked with, to whichever back end solves them.
 
 A model is data, so where it comes from and where it is solved are two things. It comes as JSON, as Prolog text, or from a goal that an
-engine solves; an engine solves it by CLP(FD), or the solver's process by CP-SAT. No engine ever runs CP-SAT or waits for it: engines are
+engine solves; an engine solves it by CLP(FD), or a process of its own by CP-SAT. No engine ever runs CP-SAT or waits for it: engines are
 forked, have one thread and run what anybody may ask, and a solver with threads of its own belongs in neither.
 """
 
@@ -15,11 +15,11 @@ import msgspec
 from skb.api.optimize_models import OptimizeRequest, Optimum
 from skb.errors import InvalidRequest
 from skb.knowledge import Answers, Knowledge
-from skb.reasoning import Solvers
 from skb.solver.errors import SolverError
 from skb.solver.language import read
 from skb.solver.optimization import Optimum as Found
 from skb.solver.optimization import Options, checked_objective, easy, optimize, optimum_of, option_terms, options_of
+from skb.solving import SolvingProcesses
 
 INFERENCES = 10**9
 """Of a goal that makes a model."""
@@ -44,9 +44,9 @@ class _Question:
 class Optimizer:
     """Answers optimisation questions about one machine."""
 
-    def __init__(self, knowledge: Knowledge, solvers: Solvers) -> None:
+    def __init__(self, knowledge: Knowledge, processes: SolvingProcesses) -> None:
         self._knowledge = knowledge
-        self._solvers = solvers
+        self._processes = processes
 
     async def optimize(self, request: OptimizeRequest) -> Optimum:
         """Solve a model. Raises InvalidRequest, SyntaxProblem, and for a goal as Knowledge.query does."""
@@ -108,7 +108,7 @@ class Optimizer:
             small = isinstance(question.model, list) and len(question.model) <= LOOK_ITEMS
             backend = "clpfd" if small and easy(read(question.model)) else "cpsat"
         if backend != "clpfd":
-            return await self._solvers.solve(optimize, question.model, question.objective, options)
+            return await self._processes.solve(optimize, question.model, question.objective, options)
         model = await asyncio.to_thread(read, question.model)
         checked_objective(question.objective, model)
         terms = option_terms(replace(options, backend="clpfd"), model)

@@ -30,6 +30,7 @@ from skb.api.record import Record
 from skb.api.settings import Settings
 from skb.machines.registry import Machines
 from skb.reasoning import Solvers
+from skb.solving import SolvingProcesses
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
@@ -58,6 +59,7 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
         finally:
             retiring.cancel()
             app.state.solvers.close()
+            app.state.solving.close()
 
     app = FastAPI(
         title="System Knowledge Base",
@@ -70,6 +72,7 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
     )
     app.state.machines = machines
     app.state.solvers = Solvers()
+    app.state.solving = SolvingProcesses()
     app.state.metrics = Metrics(machines)
     app.state.ending = asyncio.Event()  # set by whoever ends the service, when work has had its time to finish
     problems.install(app)

@@ -13,5 +13,5 @@ router = APIRouter(tags=["reasoning"])
 @router.post("/optimize")
 async def optimize(body: OptimizeRequest, request: Request) -> Optimum:
     """Solve a model: the best solution with its bound, all that are as good, or why there is none."""
-    optimizer = Optimizer(knowledge_of(request), request.app.state.solvers)
+    optimizer = Optimizer(knowledge_of(request), request.app.state.solving)
     return await while_connected(request, optimizer.optimize(body))

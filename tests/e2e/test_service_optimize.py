@@ -5,12 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from service_process import Service
+from service_process import Service, alive, children, cpu_seconds, until
 
 from skb.client import AsyncClient, Optimum, SkbProblem
 
@@ -151,18 +153,20 @@ def test_nonsense_is_one_error_with_its_place(
     assert service.ask("GET", "/v1/health").json()["engine_restarts"] == 0
 
 
+RULER = (  # 13 marks whose distances all differ
+    "numlist(1, 13, Ns), findall(m(I), member(I, Ns), Ms), findall(m(J)-m(I), ( member(I, Ns), member(J, Ns), I < J ), Gaps), "
+    "findall(m(I) #< m(J), ( member(I, Ns), J is I + 1, J =< 13 ), Up), "
+    "append([Ms ins 0..300, m(1) #= 0, all_different(Gaps)], Up, Model), Objective = minimize(m(13))"
+)
+
+
 def test_the_service_answers_others_while_it_solves(service: Service) -> None:
-    """A hard model takes its time in the solver's process, and in an engine, and delays no goal."""
-    hard = (
-        "numlist(1, 13, Ns), findall(m(I), member(I, Ns), Ms), findall(m(J)-m(I), ( member(I, Ns), member(J, Ns), I < J ), Gaps), "
-        "findall(m(I) #< m(J), ( member(I, Ns), J is I + 1, J =< 13 ), Up), "
-        "append([Ms ins 0..300, m(1) #= 0, all_different(Gaps)], Up, Model), Objective = minimize(m(13))"
-    )
+    """A hard model takes its time in a process of its own, and in an engine, and delays no goal."""
 
     async def story() -> list[Optimum]:
         async with AsyncClient(service.url) as client:
             solving = [
-                asyncio.create_task(client.optimize(goal=hard, seconds=1.5, backend=backend))
+                asyncio.create_task(client.optimize(goal=RULER, seconds=1.5, backend=backend))
                 for backend in ("clpfd", "cpsat")
             ]
             asked = 0
@@ -177,6 +181,22 @@ def test_the_service_answers_others_while_it_solves(service: Service) -> None:
         assert found.status in ("feasible", "unknown")
         assert found.bound is None or found.bound <= 106  # the shortest ruler of 13 marks
         assert found.cost is None or found.cost >= 106
+
+
+def test_a_question_that_nobody_waits_for_is_given_up(service: Service) -> None:
+    with pytest.raises(httpx.TimeoutException):
+        service.http.post(
+            "/v1/optimize", json={"goal": RULER, "options": {"seconds": 600, "backend": "cpsat"}}, timeout=2
+        )
+    until(lambda: all(cpu_share(pid) < 0.2 for pid in children(service.process.pid)))
+    assert service.ask("POST", "/v1/optimize", json={"model": TEXT, "options": {"backend": "cpsat"}}).status_code == 200
+
+
+def cpu_share(pid: int) -> float:
+    """How much of a core a process takes now."""
+    before = cpu_seconds(pid) if alive(pid) else 0.0
+    time.sleep(0.3)
+    return (cpu_seconds(pid) - before) / 0.3 if alive(pid) else 0.0
 
 
 def run(service: Service, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
