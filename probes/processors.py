@@ -77,8 +77,11 @@ def probe(source: Source) -> Survey:
     identities |= told
 
     places, domains = _places(reading, online, positions)
+    isolated, tickless = kernel.set_apart(reading, present)
     facts = [
         *_core_facts(reading, present, online, positions, processors),
+        *(Fact("isolated_core", (core,)) for core in sorted(isolated)),
+        *(Fact("tickless_core", (core,)) for core in sorted(tickless)),
         *place_facts(places, domains),
         *(fact for core in sorted(identities) for fact in identity_facts(core, identities[core])),
         *(Fact("cpu_midr", (core, *arm[core])) for core in sorted(arm)),

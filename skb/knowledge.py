@@ -28,6 +28,7 @@ from skb.errors import (
 )
 from skb.rules.queries import DeclaredQuery, declared, named
 from skb.rules.versions import Version
+from skb.spelling import meant
 from skb.store.compact import compact
 from skb.store.log import KEEP_REVISIONS, Part, Store
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
@@ -402,7 +403,9 @@ class Knowledge:
         names = [field.name for field in declaration.fields]
         for given in filters:
             if given not in names:
-                raise InvalidRequest(f"{name} has no field {given!r}; its fields are {', '.join(names)}")
+                raise InvalidRequest(
+                    f"{name} has no field {given!r}; {meant(given, names)}its fields are {', '.join(names)}"
+                )
         wanted = {
             field.name: _parse(field, filters[field.name]) for field in declaration.fields if field.name in filters
         }

@@ -48,6 +48,14 @@ def present_cores(reading: Reading) -> tuple[frozenset[int], frozenset[int]]:
     return present | online, online
 
 
+def set_apart(reading: Reading, present: frozenset[int]) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the cores that the scheduler leaves alone (isolcpus), and those that have no tick while they run one task (nohz_full)."""
+    isolated = read_set(reading, f"{CPUS}/isolated") or frozenset()
+    no_list = "(null)" in (reading.text(f"{CPUS}/nohz_full") or "")  # as kernels before 6.2 write no cores
+    tickless = frozenset() if no_list else read_set(reading, f"{CPUS}/nohz_full") or frozenset()
+    return isolated & present, tickless & present
+
+
 def places(reading: Reading, online: Collection[int]) -> tuple[dict[int, Place], dict[int, int]]:
     """Return where cores sit, and the dies of those that say."""
     ids = _ids(reading, online, "physical_package_id")

@@ -10,6 +10,12 @@ A *core* is a hardware thread, numbered as the operating system numbers it.
         [ doc("A hardware thread. On an architecture without APICs apic_id is the core's own number; it is unknown for most offline cores and for processors before the APIC."),
           key([core]), source("CPUID leaf 0x1F, 0xB, 0x80000026 or 1; sysfs") ]).
 
+:- fact(isolated_core(core: core),
+        [ doc("A hardware thread that the scheduler leaves alone, for whoever pins work to it (isolcpus)."), source("sysfs isolated") ]).
+
+:- fact(tickless_core(core: core),
+        [ doc("A hardware thread without a scheduling tick while it runs a single task (nohz_full)."), source("sysfs nohz_full") ]).
+
 :- fact(cpu_thread(core: core, package: count, core_in_package: count, thread: count),
         [ doc("Where a hardware thread sits: package, physical core inside the package, thread inside the core."),
           key([core]), source("CPUID topology leaves; sysfs topology") ]).

@@ -21,7 +21,7 @@ TREE: JsonDict = {"root": 0, "seconds": 0.5}
 
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}
 
-ASK: JsonDict = {"params": {}}
+ASK: JsonDict = {"params": {"core": 0}}
 
 _NEIGHBOURS = (
     ":- module(neighbours, [package_mates/2]).\n"

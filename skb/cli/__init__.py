@@ -1,6 +1,7 @@
 """The command `skb`."""
 
 import os
+import re
 import sys
 
 
@@ -26,21 +27,41 @@ def _run() -> None:
         except (RecordingError, OSError) as error:
             _say(error)
         return
+    from probes.recorded import RecordingError
     from skb.cli.main import app
     from skb.client import SkbError
     from skb.errors import ServiceError
 
     try:
         app(prog_name="skb")
-    except (SkbError, ServiceError, OSError) as error:
+    except (SkbError, ServiceError, RecordingError, OSError) as error:
         _say(error)
 
 
 def _say(error: Exception) -> None:
     if isinstance(error, BrokenPipeError):
         raise error
-    print(f"skb: {error}", file=sys.stderr)  # noqa: T201  # this is the terminal
+    from skb.cli.output import say_error
+
+    document = getattr(error, "document", None) or {
+        "type": "about:blank",
+        "title": "The command failed",
+        "detail": str(error),
+    }
+    say_error(document, f"{error}{_meant(error)}")
     sys.exit(1)
+
+
+def _meant(error: Exception) -> str:
+    """Give the fact that a goal may have meant by a predicate that is not there."""
+    unknown = re.search(r"there is no predicate (\w+)/\d+", str(error))
+    if unknown is None:
+        return ""
+    from skb.cli.complete import fact_names
+    from skb.spelling import meant
+
+    hint = meant(unknown[1], (name for name, _ in fact_names("")))
+    return f"; {hint.removesuffix('; ')}" if hint else ""
 
 
 __all__ = ["main"]

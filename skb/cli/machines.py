@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from skb.cli import show
-from skb.cli.options import LOCAL, URL, Json, MachineName, Url, connect
+from skb.cli.complete import fact_names
+from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect
 
 app = typer.Typer()
 
@@ -45,6 +46,8 @@ def machines(
     with connect(url) as client:
         if drop is not None:
             client.drop(drop)
+            if json:
+                _print_json({"name": drop, "dropped": True})
             return
         known = client.machines()
     if json:
@@ -55,7 +58,9 @@ def machines(
 
 @app.command()
 def watch(
-    names: Annotated[list[str] | None, typer.Argument(help="Facts to hear of; all if none are named.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Facts to hear of; all if none are named.", autocompletion=fact_names)
+    ] = None,
     since: Annotated[int | None, typer.Option(min=0, help="Begin after this revision. Default: now.")] = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
@@ -77,12 +82,13 @@ def watch(
 def explain(
     goal: Annotated[str, typer.Argument(help="A Prolog goal over the facts and rules.")],
     depth: Annotated[int, typer.Option(min=1, max=100, help="Levels of the proof to show.")] = 20,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Say why a goal holds: its first proof, down to the facts. Exits with 1 if it does not."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.explain(goal, depth=depth)
     if json:
         _print_json(found)

@@ -9,10 +9,11 @@ import msgspec
 import typer
 from rich.console import Console
 
+from skb.cli import examples, offline, optimize, rules, show, token
 from skb.cli import machines as machine_commands
-from skb.cli import offline, optimize, rules, show, token
+from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
-from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Url, connect, default_data
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -20,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _filters(context: typer.Context, incomplete: str) -> list[str]:
+    return filters(incomplete, context.params.get("name"))
 
 
 @app.callback(invoke_without_command=True)
@@ -60,6 +65,7 @@ def serve(
     log_requests: Annotated[
         bool, typer.Option("--log-requests", help="Log every request, not only those that fail.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say where it is, once it is ready, as a line of JSON.")] = False,
 ) -> None:
     """Run the service. It is ready when it says so; Ctrl-C ends it."""
     from skb.cli.serve import Options  # the server takes longer to load than most questions to answer
@@ -81,6 +87,7 @@ def serve(
             rate=rate,
             origins=tuple(cors_origin or ()),
             log_requests=log_requests,
+            json=json,
         )
     )
 
@@ -105,17 +112,22 @@ for _name in offline.COMMANDS:
 
 @app.command()
 def facts(
-    name: Annotated[str | None, typer.Argument(help="A fact; without, all are listed.")] = None,
-    where: Annotated[list[str] | None, typer.Argument(help="field=value: only rows with that value.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A fact; without, all are listed.", autocompletion=fact_names)
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Argument(help="field=value: only rows with that value.", autocompletion=_filters)
+    ] = None,
     revision: Annotated[
         int | None, typer.Option(min=0, help="As of this revision, if that is still in the log.")
     ] = None,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """List the facts that are declared, or the rows of one."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         if name is None:
             predicates = client.facts()
             _print(predicates, json, lambda: show.predicates(predicates))
@@ -131,13 +143,14 @@ def query(
     param: Annotated[list[str] | None, typer.Option(help="Variable=value, the value in JSON; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
     timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that the goal may take.")] = 10_000,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Solve a Prolog goal. Exits with 1 if it has no solution."""
     params = {name: _value(text) for name, text in map(_pair, param or [])}
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         answer = client.query(goal, params, limit, timeout_ms)
     _print(answer, json, lambda: show.answer(answer))
     if not answer.solutions:
@@ -156,13 +169,14 @@ def place(
     avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
     max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find cores for dispatchers so that their traffic travels least."""
     matrix = _matrix(traffic)
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         placement = client.place(
             len(matrix),
             matrix,
@@ -179,12 +193,13 @@ def tree(
     root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
     cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """Find the broadcast tree by which the last core has received soonest."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
     _print(found, json, lambda: show.tree(found))
 
@@ -213,6 +228,18 @@ app.registered_commands += machine_commands.app.registered_commands + rules.aski
 app.registered_commands += optimize.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
+
+
+def _show_examples(commands: typer.Typer, group: str = "") -> None:
+    for command in commands.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        command.epilog = examples.text(f"{group} {name}".strip(), "\n\n") or None
+    for below in commands.registered_groups:
+        if below.typer_instance is not None:
+            _show_examples(below.typer_instance, below.name or "")
+
+
+_show_examples(app)
 
 
 def _print(answer: Any, json: bool, picture: Any) -> None:

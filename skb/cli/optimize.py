@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from skb.cli.options import LOCAL, URL, Json, MachineName, Url, connect
+from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect
 from skb.client import Optimum
 
 app = typer.Typer()
@@ -52,6 +52,7 @@ def optimize(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Threads of CP-SAT.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of CP-SAT's chance.")] = None,
+    source: Source = None,
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
@@ -75,7 +76,7 @@ def optimize(
         },
     }
     params = {**body.get("params", {}), **dict(map(_pair, param or []))}
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.optimize(
             body.get("model"), body.get("objective"), goal=body.get("goal"), params=params or None, **options
         )

@@ -3,12 +3,13 @@
 Rich is loaded where it writes to a terminal only, and there not before it has something to say: loading it takes as long as probing.
 """
 
+import json
 import os
 import sys
 import threading
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from probes import command
 from probes.fact import Fact, Problem, to_json
@@ -91,9 +92,20 @@ def say(message: str) -> None:
 
 
 def fail(message: str) -> NoReturn:
-    """End the command with one message."""
-    say(f"skb: {message}")
+    """End the command with one message, with --json as a problem document."""
+    say_error({"type": "about:blank", "title": "The command failed", "detail": message}, message)
     sys.exit(1)
+
+
+def say_error(document: Mapping[str, Any], message: str) -> None:
+    """Say what is wrong: for people a line, for programs (--json) a problem document (RFC 9457) on a line."""
+    say(json.dumps(document) if "--json" in sys.argv else f"skb: {message}")
+
+
+def write_json(value: Any) -> None:
+    """Print a JSON document."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    sys.stdout.flush()
 
 
 class Bar:

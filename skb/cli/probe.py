@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from probes import command
 from skb.cli.output import Bar, add_form, fail, say_problems, write_facts
-from skb.cli.parser import parser_of
+from skb.cli.parser import Parser, parser_of
 
 
 def probe(arguments: Sequence[str]) -> None:
@@ -13,9 +13,7 @@ def probe(arguments: Sequence[str]) -> None:
 
     The exit status is 0 if anything could be read, else 1.
     """
-    parser = parser_of("probe", probe)
-    command.add_arguments(parser)
-    add_form(parser)
+    parser = probe_parser()
     given = parser.parse_args(arguments)
     command.check(given, parser)
     gc.disable()  # a large machine has a hundred thousand facts, which live until the end and hold no cycles
@@ -26,3 +24,11 @@ def probe(arguments: Sequence[str]) -> None:
         write_facts(found.facts, given)
     if nothing := command.nothing_found(given, found):
         fail(nothing)
+
+
+def probe_parser() -> Parser:
+    """Give what reads its arguments."""
+    parser = parser_of("probe", probe)
+    command.add_arguments(parser)
+    add_form(parser)
+    return parser

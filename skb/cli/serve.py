@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import json
 import logging
 import signal
 import socket
@@ -49,6 +50,7 @@ class Options:
     rate: float | None = None
     origins: tuple[str, ...] = ()
     log_requests: bool = False
+    json: bool = False
 
 
 def serve(options: Options) -> None:
@@ -126,7 +128,7 @@ async def _serve(listener: socket.socket, options: Options, settings: Settings) 
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,
         )
-        server = _Server(config, _url(listener, options), app.state.ending)
+        server = _Server(config, _ready(_url(listener, options), options), app.state.ending)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
         await server.serve(sockets=[listener])
@@ -137,6 +139,10 @@ async def _serve(listener: socket.socket, options: Options, settings: Settings) 
         await machines.close()
 
 
+def _ready(url: str, options: Options) -> str:
+    return json.dumps({"url": url}) if options.json else f"SKB ready at {url}"
+
+
 def _url(listener: socket.socket, options: Options) -> str:
     host = f"[{options.host}]" if ":" in options.host else options.host
     return f"http{'s' if options.certificate else ''}://{host}:{listener.getsockname()[1]}"
@@ -145,9 +151,9 @@ def _url(listener: socket.socket, options: Options) -> str:
 class _Server(uvicorn.Server):
     """Says where it is once it is ready. Leaves signals to the loop: uvicorn would end the process by the one that stopped it."""
 
-    def __init__(self, config: uvicorn.Config, url: str, ending: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, ready: str, ending: asyncio.Event) -> None:
         super().__init__(config)
-        self._url = url
+        self._ready = ready
         self._ending = ending
 
     @contextmanager
@@ -157,7 +163,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(f"SKB ready at {self._url}", flush=True)  # noqa: T201  # what whoever started us waits for
+            print(self._ready, flush=True)  # noqa: T201  # what whoever started us waits for
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(FINISH_SECONDS, self._ending.set)

@@ -1,18 +1,10 @@
 """`skb synth`: the facts of a machine that is not there, for what-if questions and for tests."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from skb.cli.output import add_form, fail, say_problems, write_facts
-
-EXAMPLES = """examples:
-  skb synth "pack:2 numa:2 l3:4 core:8 pu:2"
-  skb synth "package:2 [numa(memory=64GiB)] l3:4(size=32MiB) core:8 pu:2(indexes=core:package)" --name new
-  skb synth "pack:2 core:10 pu:1" --latency "core:10ns package:60ns machine:300ns"
-  skb synth "pack:2 core:10 pu:1" --latency pairwise/ --clock 2494MHz
-  skb synth barrelfish-8x4 --output machine.jsonl
-"""
+from skb.cli.output import add_form, fail, say_problems, write_facts, write_json
+from skb.cli.parser import Parser, parser_of
 
 
 def synth(arguments: Sequence[str]) -> None:
@@ -20,17 +12,20 @@ def synth(arguments: Sequence[str]) -> None:
 
     The exit status is 0, or 1 if the description or the latencies cannot be read.
     """
-    given = _parser().parse_args(arguments)
+    given = synth_parser().parse_args(arguments)
     from probes.synthetic.description import DescriptionError
     from probes.synthetic.known import MACHINES
     from probes.synthetic.survey import survey
 
+    if given.list and given.json:
+        write_json([{"name": name, "what": machine.what} for name, machine in MACHINES.items()])
+        return
     if given.list:
         for name, machine in MACHINES.items():
             print(f"{name:16} {machine.what}")  # noqa: T201  # this is the terminal
         return
     if given.description is None:
-        _parser().error("give a description, or a name (--list shows those that are known)")
+        synth_parser().error("give a description, or a name (--list shows those that are known)")
     try:
         found = survey(given.description, given.latency, name=given.name, clock=given.clock)
     except DescriptionError as error:
@@ -39,14 +34,9 @@ def synth(arguments: Sequence[str]) -> None:
     write_facts(found.facts, given)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="skb synth",
-        description="Print the facts of a machine that is described in hwloc's synthetic syntax, or known by name.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def synth_parser() -> Parser:
+    """Give what reads its arguments."""
+    parser = parser_of("synth", synth)
     parser.add_argument("description", nargs="?", metavar="DESCRIPTION", help="levels from wide to narrow, or a name")
     parser.add_argument("--list", action="store_true", help="list the machines that are known by name")
     parser.add_argument(

@@ -1,16 +1,15 @@
 """`skb token`: who may ask from elsewhere. The service need not run; it sees changes at once."""
 
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from skb.cli.options import Data, Json, default_data
+from skb.cli.output import write_json
 from skb.tokens import SCOPES, Tokens
 
 app = typer.Typer(no_args_is_help=True, help="Who may ask the service from elsewhere: make, list and revoke tokens.")
@@ -29,10 +28,15 @@ def create(
         float | None, typer.Option(min=0.01, help="Requests a second. Default: as the service says.")
     ] = None,
     data: Data = None,
+    json: Json = False,
 ) -> None:
     """Make a token and print it. It is not kept, and cannot be shown again."""
     expires = None if days is None else time.time() + days * DAY
-    typer.echo(Tokens(data or default_data()).create(name, scope, expires=expires, rate=rate))
+    token = Tokens(data or default_data()).create(name, scope, expires=expires, rate=rate)
+    if json:
+        write_json({"name": name, "token": token, "scopes": scope, "expires": expires, "rate": rate})
+    else:
+        typer.echo(token)
 
 
 @app.command("list")
@@ -43,7 +47,7 @@ def list_(data: Data = None, json: Json = False) -> None:
         shown = [
             {"name": each.name, "scopes": each.scopes, "expires": each.expires, "rate": each.rate} for each in known
         ]
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(shown)) + b"\n")
+        write_json(shown)
         return
     table = Table(box=None)
     for column in ("name", "scopes", "created", "expires", "requests a second"):
@@ -57,9 +61,13 @@ def list_(data: Data = None, json: Json = False) -> None:
 
 
 @app.command()
-def revoke(name: Annotated[str, typer.Argument(help="The token's name.")], data: Data = None) -> None:
+def revoke(
+    name: Annotated[str, typer.Argument(help="The token's name.")], data: Data = None, json: Json = False
+) -> None:
     """Have a token be known no more."""
     Tokens(data or default_data()).revoke(name)
+    if json:
+        write_json({"name": name, "revoked": True})
 
 
 def _day(moment: float) -> str:

@@ -11,7 +11,8 @@ import httpx
 import msgspec
 from msgspec import Struct, structs
 
-from skb.client.errors import SkbError, SkbProblem, SkbUnreachable
+from skb.client.errors import SkbError, SkbProblem, SkbUnreachable, problem
+from skb.client.retry import repeatable
 from skb.client.types import (
     Answer,
     Change,
@@ -63,8 +64,8 @@ class Exchange(Struct, Generic[T], frozen=True):
 
     @property
     def idempotent(self) -> bool:
-        """Whether it can be sent again when a connection breaks."""
-        return self.method in ("GET", "PUT")
+        """Whether it can be done twice without harm."""
+        return repeatable(self.method, self.path, self.body)
 
     def answer(self, response: httpx.Response) -> T:
         """Give the typed answer. Raises SkbProblem."""
@@ -108,16 +109,7 @@ def unreachable(url: str, error: httpx.TransportError) -> SkbError:
 
 def _problem(response: httpx.Response) -> SkbProblem:
     try:
-        body = msgspec.json.decode(response.content, type=dict[str, Any])
-        return SkbProblem(
-            response.status_code,
-            body["type"],
-            body["title"],
-            body["detail"],
-            body.get("line"),
-            body.get("column"),
-            body,
-        )
+        return problem(msgspec.json.decode(response.content, type=dict[str, Any]), response.status_code)
     except (msgspec.DecodeError, KeyError):
         return SkbProblem(response.status_code, "about:blank", response.reason_phrase, f"{response.url} is no SKB")
 
@@ -185,15 +177,7 @@ def solution(line: str) -> dict[str, Any] | None:
     """Read a line of a stream: a solution, or None at the end. Raises SkbProblem if something went wrong on the way."""
     read = msgspec.json.decode(line, type=dict[str, Any])
     if "problem" in read:
-        problem = read["problem"]
-        raise SkbProblem(
-            problem["status"],
-            problem["type"],
-            problem["title"],
-            problem["detail"],
-            problem.get("line"),
-            problem.get("column"),
-        )
+        raise problem(read["problem"])
     return None if "revision" in read and "more" in read else read
 
 
@@ -215,8 +199,8 @@ class Events:
             event, data = self._event, "\n".join(self._data)
             self._event, self._data = "", []
             if event == "dropped":
-                problem = msgspec.json.decode(data, type=dict[str, Any])
-                raise SkbProblem(410, problem["type"], "The service has dropped this watch", problem["detail"])
+                said = msgspec.json.decode(data, type=dict[str, Any])
+                raise problem({"title": "The service has dropped this watch", **said}, 410)
             if event == "change":
                 return msgspec.json.decode(data, type=Change)
         return None

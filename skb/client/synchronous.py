@@ -1,6 +1,7 @@
 """The blocking client."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
@@ -9,6 +10,7 @@ import httpx
 from skb.client import exchange, optimization, rules
 from skb.client.exchange import LOCAL, URL, Exchange
 from skb.client.optimization import Optimum
+from skb.client.retry import PATIENCE, Attempts
 from skb.client.rules import (
     DeclaredQuery,
     RuleModule,
@@ -34,26 +36,40 @@ from skb.client.types import (
 
 T = TypeVar("T")
 
-ATTEMPTS = 3
-"""Times that a request which changes nothing is sent when connections break."""
-
 
 class Client:
     """A client of the service at `url`. A context manager. Not for several threads at once.
 
     Proxies that the environment names are not asked: the service is on this machine, or at the near end of a tunnel.
     What is asked is about `machine`, by default the one that the service runs on.
-    Every method raises SkbUnreachable if no service answers, and SkbProblem if it answers with a problem.
+    Every method raises SkbUnreachable if no service answers, and SkbProblem, by its type, if it answers with a problem.
+
+    An answer may take `timeout` seconds, and what a question allows for itself. For `patience` seconds, what can be done twice without
+    harm is sent again when a connection breaks or the service is busy (see `retry`); 0: nothing ever is. Another `transport` than the
+    network is for services within this process.
     """
 
     def __init__(
-        self, url: str = URL, *, token: str | None = None, timeout: float = 30.0, machine: str = LOCAL
+        self,
+        url: str = URL,
+        *,
+        token: str | None = None,
+        timeout: float = 30.0,
+        machine: str = LOCAL,
+        patience: float = PATIENCE,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url
         self._machine = machine
         self._timeout = timeout
+        self._patience = patience
+        self._met = False
         self._http = httpx.Client(
-            base_url=exchange.base(url), headers=exchange.headers(token), timeout=timeout, trust_env=False
+            base_url=exchange.base(url),
+            headers=exchange.headers(token),
+            timeout=timeout,
+            trust_env=False,
+            transport=transport,
         )
 
     def __enter__(self) -> Self:
@@ -69,7 +85,7 @@ class Client:
     def _send(self, what: Exchange[T]) -> T:
         what = what.of(self._machine)
         content = what.data
-        attempt = 1
+        attempts = self._attempts(what)
         while True:
             try:
                 response = self._http.request(
@@ -77,35 +93,50 @@ class Client:
                     what.path,
                     params=what.query,
                     content=content,
-                    headers={"Content-Type": "application/json"} if what.body is not None else {},
+                    headers=_headers(what),
                     timeout=self._timeout + what.seconds,
                 )
             except httpx.TransportError as error:
-                if (
-                    not what.idempotent
-                    or attempt == ATTEMPTS
-                    or isinstance(error, httpx.TimeoutException | httpx.ConnectError)
-                ):
+                if (pause := attempts.after(error)) is None:
                     raise exchange.unreachable(self.url, error) from error
-                attempt += 1
             else:
-                return what.answer(response)
+                self._met = True
+                if (pause := attempts.after(response)) is None:
+                    return what.answer(response)
+            time.sleep(pause)
 
     @contextmanager
     def _open(self, what: Exchange[Any]) -> Iterator[httpx.Response]:
         what = what.of(self._machine)
         timeout = httpx.Timeout(self._timeout, read=None if what.method == "GET" else self._timeout + what.seconds)
-        headers = {"Content-Type": "application/json"} if what.body is not None else {}
-        try:
-            with self._http.stream(
-                what.method, what.path, params=what.query, content=what.data, headers=headers, timeout=timeout
-            ) as response:
-                if response.is_error:
+        attempts = self._attempts(what)
+        begun = False  # what has begun is not begun again: whoever reads has some of it
+        while True:
+            try:
+                with self._http.stream(
+                    what.method,
+                    what.path,
+                    params=what.query,
+                    content=what.data,
+                    headers=_headers(what),
+                    timeout=timeout,
+                ) as response:
+                    self._met = True
+                    if not response.is_error:
+                        begun = True
+                        yield response
+                        return
                     response.read()
+                if (pause := attempts.after(response)) is None:
                     what.answer(response)
-                yield response
-        except httpx.TransportError as error:
-            raise exchange.unreachable(self.url, error) from error
+                    return
+            except httpx.TransportError as error:
+                if begun or (pause := attempts.after(error)) is None:
+                    raise exchange.unreachable(self.url, error) from error
+            time.sleep(pause)
+
+    def _attempts(self, what: Exchange[Any]) -> Attempts:
+        return Attempts(repeatable=what.idempotent, met=self._met, patience=self._patience)
 
     def health(self) -> Health:
         """Ask whether the service can answer."""
@@ -156,8 +187,11 @@ class Client:
 
     def stream(
         self, goal: str, params: dict[str, Any] | None = None, limit: int | None = None, timeout_ms: int | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """Solve a Prolog goal; give its solutions as they are found, however many there are."""
+    ) -> Generator[dict[str, Any], None, None]:
+        """Solve a Prolog goal; give its solutions as they are found, however many there are.
+
+        `close()`, or leaving the loop with the last reference, ends the work of the service too.
+        """
         with self._open(exchange.stream(goal, params, limit, timeout_ms)) as response:
             for line in response.iter_lines():
                 solution = exchange.solution(line)
@@ -165,7 +199,7 @@ class Client:
                     return
                 yield solution
 
-    def watch(self, *names: str, since: int | None = None) -> Iterator[Change]:
+    def watch(self, *names: str, since: int | None = None) -> Generator[Change, None, None]:
         """Follow what happens to some facts, or to all: every transaction after a revision, by default from now on."""
         events = exchange.Events()
         with self._open(exchange.watch(names, since)) as response:
@@ -293,3 +327,7 @@ class Client:
     def remove_rules(self, module: str) -> None:
         """Have no such module any more. Its versions are kept."""
         self._send(rules.remove(module))
+
+
+def _headers(what: Exchange[Any]) -> dict[str, str]:
+    return {"Content-Type": "application/json"} if what.body is not None else {}

@@ -38,6 +38,15 @@ trusted(Module:Head) :-
     rule_module(Module),
     predicate_property(Module:Head, exported).
 
+%   Not to be called by anybody, exported or not: the engine's own modules, all of this folder.
+
+of_the_engine(Module:_) :-
+    atom(Module),
+    module_property(Module, file(File)),
+    file_directory_name(File, Folder),
+    module_property(permission, file(Own)),
+    file_directory_name(Own, Folder).
+
 %   withheld(+Predicate): safe to the sandbox, and not allowed here.
 
 withheld(system:sleep(_)).
@@ -85,5 +94,10 @@ harmless_flag(occurs_check).
 :- initialization(( wrap_predicate(sandbox:safe_primitive(Goal), narrow, Safe,
                                    ( permission:trusted(Goal) -> true ; \+ permission:withheld(Goal), Safe )),
                     wrap_predicate(sandbox:safe_meta(Meta, _), narrow, SafeMeta,
-                                   ( \+ permission:withheld_meta(Meta), SafeMeta )) ),
+                                   ( \+ permission:withheld_meta(Meta), SafeMeta )),
+                    wrap_predicate(sandbox:known_module(Called, Parents), narrow, Known,
+                                   (   permission:of_the_engine(Called)
+                                   ->  throw(error(permission_error(call, sandboxed, Called), sandbox(Called, Parents)))
+                                   ;   Known
+                                   )) ),
                   now).

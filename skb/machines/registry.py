@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from skb.errors import InvalidRequest, UnknownMachine
 from skb.knowledge import Knowledge
 from skb.rules.versions import Versions
+from skb.spelling import meant
 from skb.store.log import Store, remove
 
 LOCAL = "local"
@@ -62,7 +63,9 @@ class Machines:
         if (known := self._open.get(name)) is not None:
             return known
         if name not in self.names():
-            raise UnknownMachine(f"there is no machine {name[:64]!r}; GET /v1/machines lists those that are known")
+            raise UnknownMachine(
+                f"there is no machine {name[:64]!r}; {meant(name, self.names())}GET /v1/machines lists those that are known"
+            )
         return self._knowledge(name)
 
     def opened(self) -> list[tuple[str, Knowledge]]:

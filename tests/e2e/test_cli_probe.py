@@ -212,9 +212,12 @@ def test_a_reader_that_stops_reading_is_no_failure() -> None:
 
 def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
-        done = skb("probe", "--json", capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 1
-    assert done.stderr == "skb: standard output: No space left on device; not all facts were written\n"
+        done = skb("probe", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        documented = skb("probe", "--json", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    words = "standard output: No space left on device; not all facts were written"
+    assert (done.returncode, done.stderr) == (1, f"skb: {words}\n")
+    assert documented.returncode == 1
+    assert json.loads(documented.stderr)["detail"] == words
 
 
 def test_an_interrupt_ends_it_without_a_word(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_query_is_listed_with_what_it_takes_and_gives(client: Client) -> None:
 level(_, Least, Level) :- member(Level, [0, 1, 2, 3]), Level >= Least.
 """
     client.push_rules("levels", text)
-    (query,) = client.queries()
+    (query,) = [query for query in client.queries() if query.module == "levels"]
     assert (query.name, query.module, query.doc) == ("level", "levels", "Levels of caches.")
     assert [(each.name, each.mode, each.required, each.default) for each in query.parameters] == [
         ("kind", "in", True, None),

@@ -45,6 +45,21 @@ def test_old_kernels_tell_of_each_core_whether_it_is_online() -> None:
     assert cpus.present_cores(Reading(machine(files))) == ({0, 1, 2}, {0, 2})
 
 
+@pytest.mark.parametrize(
+    ("isolated", "tickless", "expected"),
+    [
+        ("1-2\n", "2\n", ({1, 2}, {2})),
+        ("\n", "  (null)\n", (set(), set())),
+        ("", "", (set(), set())),
+        ("0-9\n", "7\n", ({0, 1, 2, 3}, set())),
+    ],
+)
+def test_cores_that_are_set_apart_are_told(isolated: str, tickless: str, expected: tuple[set[int], set[int]]) -> None:
+    reading = Reading(machine({f"{CPU}/isolated": isolated, f"{CPU}/nohz_full": tickless}))
+    assert cpus.set_apart(reading, frozenset(range(4))) == expected
+    assert reading.problems() == ()
+
+
 def test_places_have_the_numbers_of_the_kernel() -> None:
     assert places(topology(0, 36, 5, "5", "5"), topology(1, 8442, 0, "2", "2"), topology(2, 36, 5, "5", "5")) == {
         0: (36, 5, 0),

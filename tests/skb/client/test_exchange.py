@@ -58,7 +58,7 @@ def test_a_write_is_sent_once_and_a_read_again() -> None:
         sent.append(request.method)
         raise httpx.ReadError("broken", request=request)
 
-    with Client() as client:
+    with Client(patience=0.3) as client:
         client._http = httpx.Client(base_url=client.url, transport=httpx.MockTransport(break_off))
         with pytest.raises(SkbUnreachable):
             client.update([])
@@ -66,7 +66,8 @@ def test_a_write_is_sent_once_and_a_read_again() -> None:
         sent.clear()
         with pytest.raises(SkbUnreachable):
             client.health()
-        assert sent == ["GET"] * 3
+        assert set(sent) == {"GET"}
+        assert len(sent) > 1
 
 
 def test_both_clients_have_the_same_methods() -> None:
