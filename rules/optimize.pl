@@ -64,6 +64,7 @@ take, so that a model means the same wherever it is solved.
 :- use_module(optimize/language).
 :- use_module(optimize/propagators).
 :- use_module(optimize/search).
+:- use_module(optimize/terms).
 
 %!  optimize(+Model, +Objective, +Options, -Result) is det.
 %

@@ -19,7 +19,7 @@ has a propagator for every point in time.
 :- use_module(library(ordsets)).
 :- use_module(library(pairs)).
 :- use_module(library(when)).
-:- use_module(language).
+:- use_module(constraints).
 
 %!  network(+Domains, +Constraints, +Deadline, -Env, -Variables) is semidet.
 %
@@ -175,7 +175,10 @@ post(all_different(List), Env) :-
 post(all_distinct(List), Env) :-
     !,
     variables(List, Env, Variables),
-    all_distinct(Variables).
+    (   few_values(Variables)
+    ->  all_distinct(Variables)
+    ;   all_different(Variables)
+    ).
 post(element(Index, List, Value), Env) :-
     !,
     variables([Index, Value|List], Env, [I, V|Variables]),
@@ -238,6 +241,13 @@ post(Formula, Env) :-
     ->  Built = 1
     ;   call(clpfd:Built)
     ).
+
+%   CLP(FD) matches variables with every value that they have between them, so that these must not be too many.
+
+few_values(Variables) :-
+    maplist(fd_size, Variables, Sizes),
+    sum_list(Sizes, Sum),
+    Sum =< 10_000.
 
 %   Each variable is told once what it can be, and looked at again when all are known: tuples_in/2 may miss that a tuple is none of the
 %   relation's if a variable stands in it twice, or two of its variables are tied by another constraint.

@@ -12,9 +12,10 @@ from ortools.sat.python import cp_model
 
 from skb.solver.deadline import Deadline
 from skb.solver.global_constraints import is_global, post
-from skb.solver.language import Constraint, Model, ModelError, Term, key_of, text_of
+from skb.solver.language import Constraint, Model, ModelError
 from skb.solver.optimization import Optimum, Options
 from skb.solver.posting import Posting
+from skb.solver.terms import Term, key_of, text_of
 
 
 @dataclass(frozen=True)

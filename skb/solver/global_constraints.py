@@ -9,8 +9,9 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from skb.solver.language import STANDING_ALONE, Compound, Term, elements, limit_of
+from skb.solver.language import STANDING_ALONE, elements, limit_of
 from skb.solver.posting import Affine, Posting
+from skb.solver.terms import Compound, Term
 
 
 def is_global(term: Term) -> bool:

@@ -8,20 +8,8 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any, Literal
 
-from skb.solver.language import (
-    MOST,
-    Check,
-    Compound,
-    Model,
-    ModelError,
-    Term,
-    at,
-    json_of,
-    key_of,
-    read,
-    short,
-    term_of,
-)
+from skb.solver.language import MOST, Check, Model, ModelError, at, read
+from skb.solver.terms import Compound, Term, json_of, key_of, short, term_of
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 

@@ -11,16 +11,8 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from skb.solver.language import (
-    COMPARISONS,
-    Compound,
-    Intervals,
-    Model,
-    Term,
-    domain_of,
-    elements,
-    products,
-)
+from skb.solver.language import COMPARISONS, Intervals, Model, domain_of, elements, products
+from skb.solver.terms import Compound, Term
 
 Literal = Any
 """A Boolean variable of CP-SAT, or the negation of one."""

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from optimize_models import c
 
-from skb.solver.language import Compound, key_of, read, term_of, text_of
+from skb.solver.language import read
 from skb.solver.optimization import ModelError, Options, easy, optimize, options_of
+from skb.solver.terms import Compound, key_of, term_of, text_of
 
 X = c("in", "x", c("..", 0, 3))
 
