@@ -13,25 +13,23 @@ import asyncio
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import httpx
 import msgspec
+from killing import children, core, kill_rounds, service
 from rich.console import Console
 from rich.table import Table
 
-SKB = [sys.executable, "-m", "skb"]
 ROWS = 255
 
 
@@ -139,8 +137,8 @@ answer(Request) :- http_read_json_dict(Request, _), findall(_{'Apic': A}, core(7
 def http(_: int) -> list[Figure]:
     """`POST /v1/query` beside an endpoint of FastAPI that gives the same bytes from a constant, and beside SWI-Prolog's own server."""
     body = b'{"goal": "core(7, Apic, _)"}'
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder) / "data") as (url, process):
-        httpx.post(f"{url}/v1/facts", json={"assert": [_core(number) for number in range(64)]}).raise_for_status()
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder) / "data") as (url, process):
+        httpx.post(f"{url}/v1/facts", json={"assert": [core(number) for number in range(64)]}).raise_for_status()
         answer = httpx.post(f"{url}/v1/query", content=body, headers={"Content-Type": "application/json"}).text
         _pin(process)
         ports = {"ours": int(url.rpartition(":")[2]), "constant": 7797, "swi": 7796}
@@ -236,7 +234,7 @@ def load(_: int) -> list[Figure]:
     count, batch = 1_000_000, 50_000
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        with _service(data) as (url, process):
+        with service(data) as (url, process):
             before = _memory(process)
             start = time.perf_counter()
             with httpx.Client(timeout=120) as client:
@@ -255,7 +253,7 @@ def load(_: int) -> list[Figure]:
                 ).json()
             each = (_memory(process) - before) / count
         start = time.perf_counter()
-        with _service(data) as (url, _process):
+        with service(data) as (url, _process):
             restarted = time.perf_counter() - start
             answer = httpx.post(
                 f"{url}/v1/query",
@@ -279,8 +277,8 @@ def isolation(_: int) -> list[Figure]:
     random.Random(1).shuffle(goals)
     waits: list[float] = []
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as (url, _process):
-        httpx.post(f"{url}/v1/facts", json={"assert": [_core(number) for number in range(35)]}).raise_for_status()
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as (url, _process):
+        httpx.post(f"{url}/v1/facts", json={"assert": [core(number) for number in range(35)]}).raise_for_status()
 
         def ask(goal: str) -> None:
             start = time.perf_counter()
@@ -313,97 +311,30 @@ def isolation(_: int) -> list[Figure]:
 
 
 def durability(rounds: int) -> list[Figure]:
-    """Kill the service, and separately its engines, with kill -9 while facts are written: what was acknowledged is there."""
-    lost = gaps = kills = 0
-    acknowledged: dict[int, int] = {}
+    """Kill the service, its template, its engines with kill -9 while facts are written: what was acknowledged is there."""
     with tempfile.TemporaryDirectory() as folder:
-        number = 0
-        for each in range(rounds):
-            with _service(Path(folder), kill=True) as (url, process):
-                rows = {
-                    row["core"]: row["apic_id"] for row in httpx.get(f"{url}/v1/facts/core?limit=100000").json()["rows"]
-                }
-                lost += sum(rows.get(core) != apic for core, apic in acknowledged.items())
-                revision = httpx.get(f"{url}/v1/health").json()["revision"]
-                deadline = time.perf_counter() + random.Random(each).uniform(0.02, 0.12)
-                killer = threading.Timer(deadline - time.perf_counter(), _kill, (process, each % 2 == 1))
-                killer.start()
-                while time.perf_counter() < deadline + 0.05:
-                    number += 1
-                    try:
-                        answer = httpx.post(
-                            f"{url}/v1/facts", json={"assert": [_core(number % 5000, number)]}, timeout=10
-                        )
-                    except httpx.TransportError:
-                        break
-                    if answer.status_code == 200:
-                        gaps += answer.json()["revision"] != revision + 1
-                        revision = answer.json()["revision"]
-                        acknowledged[number % 5000] = number
-                killer.join()
-                kills += 1
-    return [
-        Figure(
-            "durability",
-            f"{kills} rounds of kill -9 (service, engines): {lost} facts lost, {gaps} gaps",
-            "",
-            "",
-            None,
-            "0, 0",
-        )
-    ]
-
-
-def _kill(process: subprocess.Popen[str], engines: bool) -> None:
-    if not engines:
-        process.kill()
-        return
-    for pid in _children(process.pid):
-        os.kill(pid, signal.SIGKILL)
+        found = kill_rounds(Path(folder), rounds)
+    what = (
+        f"{found.kills} rounds of kill -9 (service, template, engine), {found.acknowledged} writes: {found.lost} facts lost, "
+        f"{found.gaps} gaps, {found.refused} refused for an engine"
+    )
+    return [Figure("durability", what, "", "", None, "0, 0, 0")]
 
 
 # What they share
-
-
-@contextmanager
-def _service(data: Path, *, kill: bool = False) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    command = [*SKB, "serve", "--no-probe", "--port", "0", "--data", str(data), "--engines", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line.startswith("SKB ready at "):
-        raise SystemExit("bench_service: the service did not start")
-    try:
-        yield line.split()[-1], process
-    finally:
-        process.kill() if kill else process.terminate()
-        process.wait()
-        process.stdout.close()
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(entry.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [int(entry.parent.name), *_children(int(entry.parent.name))]
-    return found
 
 
 def _pin(process: subprocess.Popen[str]) -> None:
     """The server on one core, its engines on another."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(process.pid, {cores[0]})
-    for pid in _children(process.pid):
+    for pid in children(process.pid):
         os.sched_setaffinity(pid, {cores[-1]})
 
 
 def _memory(process: subprocess.Popen[str]) -> int:
     total = 0
-    for pid in (process.pid, *_children(process.pid)):
+    for pid in (process.pid, *children(process.pid)):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
@@ -420,10 +351,6 @@ def _await(port: int) -> None:
         else:
             return
     raise SystemExit(f"bench_service: nothing answers at port {port}")
-
-
-def _core(number: int, apic: int | None = None) -> dict[str, Any]:
-    return {"name": "core", "args": [number, number if apic is None else apic, 1]}
 
 
 def _us(seconds: float) -> str:

@@ -5,7 +5,7 @@ A write is validated, appended to the log, told to every engine, acknowledged wi
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from itertools import islice
 from types import MappingProxyType
@@ -18,23 +18,18 @@ from skb.engine.pool import Pool
 from skb.engine.process import encode
 from skb.errors import (
     FellBehind,
-    InvalidFact,
     InvalidRequest,
     KeyExists,
     RevisionConflict,
     RevisionNotReached,
-    StartFailed,
-    UnknownFact,
 )
+from skb.refill import refill
 from skb.rules.queries import DeclaredQuery, declared, named
 from skb.rules.versions import Version
 from skb.spelling import meant
 from skb.store.compact import compact
-from skb.store.log import KEEP_REVISIONS, Part, Store
+from skb.store.log import KEEP_REVISIONS, Store
 from skb.vocabulary import Declaration, Field, Vocabulary, fits, to_term
-
-REFILL_BATCH = 5000
-"""Facts after which a message to a new template is long enough."""
 
 COMPACT_BYTES = 8 * 1024 * 1024
 """Of the log, from which all of it becomes a snapshot, unless the one there is has twice as many: making it costs as it is large."""
@@ -92,6 +87,7 @@ class Knowledge:
         self._pool = Pool(self._fill, engines, self._lesson)
         self._queries: tuple[dict[str, int], dict[str, DeclaredQuery]] | None = None
         self._grown: asyncio.Future[None] | None = None
+        self._writing: set[asyncio.Task[int]] = set()
         self._compacting: asyncio.Task[None] | None = None
         self.vocabulary = Vocabulary([])
         self.inferences = 0
@@ -103,6 +99,7 @@ class Knowledge:
 
     async def close(self) -> None:
         """End the engines. The log is the business of whoever opened it."""
+        await asyncio.gather(*self._writing, return_exceptions=True)  # else they would start engines again
         if self._compacting is not None:
             self._compacting.cancel()
             await asyncio.gather(self._compacting, return_exceptions=True)
@@ -188,49 +185,22 @@ class Knowledge:
     async def _fill(self, pool: Pool) -> int:
         (declared,) = await pool.ask_template(encode("vocabulary"))
         self.vocabulary = Vocabulary(msgspec.json.decode(declared))
-        for part in self._store.parts():
-            await pool.load(self._load(part))
-        for changes in self._batches():
-            await pool.load(encode(_call("write", changes)))
-        return self._store.revision
-
-    def _load(self, part: Part) -> bytes:
-        """Give the message that tells a part of the snapshot. Most go from the disk to the engine without a look."""
+        frames = refill(self._store, self.vocabulary)
+        telling: asyncio.Task[None] | None = None
         try:
-            declaration = self.vocabulary.declaration(part.name)
-        except UnknownFact as error:
-            raise self._of_another_version(f"the snapshot's {part.name}", error) from error
-        if declaration.plain:
-            return b'{"f":"load","args":["%s",%s]}' % (part.name.encode(), part.rows)
-        types = [field.type for field in declaration.fields]
-        rows = [list(map(to_term, types, row)) for row in msgspec.json.decode(part.rows)]
-        return encode(_call("load", part.name, rows))
-
-    def _batches(self) -> Iterator[list[list[Any]]]:
-        """Give the log as the changes that a template is told at a time."""
-        changes: list[list[Any]] = []
-        facts = 0
-        for transaction in self._store.transactions():
-            try:
-                retracts = [self.vocabulary.term(fact, pattern=True) for fact in transaction.retracts]
-                asserts = [self.vocabulary.term(fact) for fact in transaction.asserts]
-            except (UnknownFact, InvalidFact) as error:
-                raise self._of_another_version(f"revision {transaction.revision} of the log", error) from error
-            for start in range(0, max(len(retracts) + len(asserts), 1), REFILL_BATCH):
-                facts += min(REFILL_BATCH, len(retracts) + len(asserts))
-                gone = retracts if start == 0 else []
-                changes.append([gone, asserts[start : start + REFILL_BATCH]])
-                if facts >= REFILL_BATCH:
-                    yield changes
-                    changes, facts = [], 0
-        if changes:
-            yield changes
-
-    @staticmethod
-    def _of_another_version(what: str, error: Exception) -> StartFailed:
-        return StartFailed(
-            f"{what} is not in today's vocabulary: {error}; use the version that wrote it, or choose another folder with --data"
-        )
+            while (
+                frame := await asyncio.to_thread(next, frames, None)
+            ) is not None:  # made while the one before is taken in
+                if telling is not None:
+                    await telling
+                telling = asyncio.create_task(pool.load(frame))
+            if telling is not None:
+                await telling
+        finally:
+            if telling is not None:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+        return self._store.revision
 
     # Writing
 
@@ -263,7 +233,15 @@ class Knowledge:
             self._announce()
             return revision
 
-        return await asyncio.shield(once())  # a write that nobody waits for is still both logged and applied
+        writing = asyncio.create_task(once())
+        self._writing.add(writing)
+        writing.add_done_callback(self._written)
+        return await asyncio.shield(writing)  # a write that nobody waits for is still both logged and applied
+
+    def _written(self, writing: asyncio.Task[int]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # whoever wrote may be gone
 
     async def ready(self) -> None:
         """Have the vocabulary, which the first engine brings."""
@@ -426,6 +404,17 @@ class Knowledge:
         matching = (row for row in found if all(row[name] == value for name, value in wanted.items()))
         page = list(islice(matching, offset, offset + limit + 1))
         return Rows(page[:limit], len(page) > limit, revision)
+
+    async def all_facts(self) -> tuple[list[dict[str, Any]], int]:
+        """Give all rows of all facts, as they were at one revision, in JSON form; and that revision."""
+        await self.ready()
+        revision = self.revision
+
+        def read() -> list[dict[str, Any]]:
+            state = self._store.state(self.vocabulary.keys(), revision)
+            return [{"name": name, "args": row.args} for name in state.names() for row in state.rows(name)]
+
+        return await asyncio.to_thread(read), revision
 
     async def query(
         self,

@@ -6,7 +6,7 @@ The declarations in `rules/schema/*.pl` are the only source: an engine reads the
 import difflib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -59,11 +59,6 @@ class Declaration(Struct, frozen=True):
         return tuple(number for number, field in enumerate(self.fields) if field.name in self.key)
 
     @property
-    def plain(self) -> bool:
-        """Whether JSON arguments are what the engine makes the terms of, without a look at each."""
-        return not any(_holds_text(field.type) for field in self.fields)
-
-    @property
     def signature(self) -> str:
         """Give its name and fields, as people write them."""
         return f"{self.name}({', '.join(f'{field.name}: {describe(field.type)}' for field in self.fields)})"
@@ -77,6 +72,7 @@ class Vocabulary:
             name: Declaration(name, tuple(Field(*field) for field in fields), doc, tuple(key), source)
             for name, fields, doc, key, source in declared
         }
+        self._decoders: dict[str, msgspec.json.Decoder[Any] | None] = {}
 
     def __iter__(self) -> Any:
         return iter(self._declarations.values())
@@ -132,6 +128,79 @@ class Vocabulary:
                 )
             terms.append(to_term(field.type, value))
         return {"f": declaration.name, "args": terms}
+
+    def terms(self, declaration: Declaration, rows: bytes) -> bytes:
+        """Check rows of arguments, in JSON; give them in the form that the engine makes terms of. Raises InvalidFact as `term` does."""
+        name = declaration.name
+        if name not in self._decoders:
+            self._decoders[name] = _decoder(declaration)
+        decoder = self._decoders[name]
+        if decoder is not None:
+            try:
+                read = decoder.decode(rows)
+            except msgspec.ValidationError:
+                pass  # said better below
+            else:
+                return (
+                    _with_texts(declaration, read)
+                    if any(_holds_text(field.type) for field in declaration.fields)
+                    else rows
+                )
+        found = (
+            self.term({"name": name, "args": arguments})
+            for arguments in msgspec.json.decode(rows, type=list[list[Any]])
+        )
+        return msgspec.json.encode([fact["args"] for fact in found])
+
+
+class _Text(Struct, gc=False):
+    string: str
+
+
+def _with_texts(declaration: Declaration, rows: list[tuple[Any, ...]]) -> bytes:
+    columns = list(zip(*rows, strict=True))
+    for number, field in enumerate(declaration.fields):
+        if field.type == "text" and columns:
+            columns[number] = tuple(map(_Text, columns[number]))
+    return msgspec.json.encode(list(zip(*columns, strict=True)))
+
+
+_Natural = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Addr(Struct, tag_field="f", tag="addr", forbid_unknown_fields=True, gc=False):
+    args: tuple[_Natural, _Natural, _Natural, _Natural]
+
+
+def _decoder(declaration: Declaration) -> msgspec.json.Decoder[Any] | None:
+    """Give what reads rows in one step, if there is one for these types. What it takes is also taken by `fits`."""
+    if any(_holds_text(field.type) and field.type != "text" for field in declaration.fields):
+        return None  # which values become strings depends on each
+    try:
+        return msgspec.json.Decoder(list[tuple[tuple(_shape(field.type) for field in declaration.fields)]])  # type: ignore[misc]
+    except TypeError:
+        return None
+
+
+def _shape(type_: Any) -> Any:
+    """Give the Python type for values of a declared type. Raises TypeError (here, or when it is used) if there is none."""
+    match type_:
+        case "integer":
+            return int
+        case "flag":
+            return Literal[0, 1]
+        case "atom" | "text":
+            return str
+        case "addr":
+            return _Addr
+        case {"f": "oneof", "args": [names]}:
+            return Literal[tuple(names)]
+        case {"f": "or", "args": [one, other]}:
+            return _shape(one) | _shape(other)
+        case {"f": "list", "args": [element]}:
+            return list[_shape(element)]  # type: ignore[misc]
+        case _:
+            return _Natural
 
 
 def _holds_text(type_: Any) -> bool:

@@ -20,6 +20,7 @@ from skb.api import (
     reasoning_routes,
     rule_routes,
     service_routes,
+    topology_routes,
 )
 from skb.api.authority import Authority
 from skb.api.context import knowledge_of, machine_named
@@ -88,6 +89,7 @@ def _about_a_machine() -> APIRouter:
     router = APIRouter()
     router.include_router(fact_routes.router)
     router.include_router(reasoning_routes.router)
+    router.include_router(topology_routes.router)
     router.include_router(optimize_routes.router)
     router.include_router(query_routes.router)
     router.include_router(rule_routes.router)

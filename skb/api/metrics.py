@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -61,8 +61,11 @@ class _Engines(Collector):
         waiting = GaugeMetricFamily("skb_engine_queue", "Requests that wait for an engine.", labels=("machine",))
         restarts = CounterMetricFamily("skb_engine_restarts", "Engines that were replaced.", labels=("machine",))
         inferences = CounterMetricFamily("skb_inferences", "Logical inferences of all goals.", labels=("machine",))
-        seconds = CounterMetricFamily("skb_engine_seconds", "Time that engines took for requests.", labels=("machine",))
-        answers = CounterMetricFamily("skb_engine_answers", "Requests that engines answered.", labels=("machine",))
+        seconds = HistogramMetricFamily(
+            "skb_engine_request_seconds",
+            "Time from giving a request to an engine to its last answer, by engine: those there are at a time are numbered from 0.",
+            labels=("machine", "engine"),
+        )
         for name, known in self._machines.opened():
             pool = known.pool
             revision.add_metric((name,), known.revision)
@@ -71,6 +74,6 @@ class _Engines(Collector):
             waiting.add_metric((name,), pool.waiting)
             restarts.add_metric((name,), pool.restarts)
             inferences.add_metric((name,), known.inferences)
-            seconds.add_metric((name,), pool.seconds)
-            answers.add_metric((name,), pool.answers)
-        yield from (revision, engines, waiting, restarts, inferences, seconds, answers)
+            for number, latency in sorted(pool.latencies.items()):
+                seconds.add_metric((name, str(number)), latency.buckets(), latency.sum)
+        yield from (revision, engines, waiting, restarts, inferences, seconds)

@@ -1,17 +1,16 @@
-"""Questions: goals, the machine's shape, placements, trees, and why something is so."""
+"""Questions: goals, placements, trees, and why something is so."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
-from fastapi.responses import PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
-from skb import topology as picture
 from skb.api import models
 from skb.api.connection import while_connected
-from skb.api.context import Fresh, Known, Reasoning, json
+from skb.api.context import Known, Reasoning, json
 from skb.api.quick import INFERENCES, answer_of
 from skb.errors import ServiceError
 from skb.knowledge import Rows
@@ -73,20 +72,6 @@ async def explain(body: models.Explain, request: Request, knowledge: Known) -> R
         request, knowledge.explain(body.goal, body.params, body.depth, body.timeout_ms, INFERENCES)
     )
     return json(found)
-
-
-@router.get(
-    "/topology",
-    response_model=models.Part,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
-async def topology(knowledge: Fresh, request: Request, format: Literal["json", "text"] = "json") -> Response:  # noqa: A002  # the parameter's name in the API
-    """Give the machine as a tree: packages, caches, nodes, cores, PCI devices."""
-    (term,), _ = await knowledge.rule("topology")
-    machine = picture.tree(term)
-    if format == "text":
-        return PlainTextResponse(picture.text(machine), headers={"ETag": request.state.tag})
-    return json(machine, request)
 
 
 @router.post("/placement")

@@ -6,7 +6,7 @@ one that has fallen behind the log; both are told so by a last event, and can re
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -48,7 +48,11 @@ class Watch(Response):
             for task in (telling, leaving, ending):
                 task.cancel()
             await asyncio.gather(telling, leaving, ending, return_exceptions=True)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if telling.done() and not telling.cancelled() and isinstance(telling.exception(), TimeoutError):
+            return  # it still reads nothing, not even why: the server closes what was not ended
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STUCK_SECONDS):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _tell(self, send: Send) -> None:
         async def event(text: bytes) -> None:
@@ -64,7 +68,7 @@ class Watch(Response):
                     )
         except TimeoutError:
             detail = f"nothing was read for {STUCK_SECONDS:g} s; watch again from the last revision that you have"
-            await send({"type": "http.response.body", "body": _dropped("slow-consumer", detail), "more_body": True})
+            await event(_dropped("slow-consumer", detail))  # comes through if it reads again within as long
         except ServiceError as error:
             await event(_dropped(error.type, error.detail))
 
@@ -91,6 +95,8 @@ async def _with_heartbeats(changes: AsyncGenerator[Change]) -> AsyncGenerator[Ch
     finally:
         if following is not None:
             following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await changes.aclose()
 
 
 def _shown(change: Change) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The command `skb`."""
 
 import os
-import re
 import sys
 
 
@@ -48,20 +47,8 @@ def _say(error: Exception) -> None:
         "title": "The command failed",
         "detail": str(error),
     }
-    say_error(document, f"{error}{_meant(error)}")
+    say_error(document, str(error))
     sys.exit(1)
-
-
-def _meant(error: Exception) -> str:
-    """Give the fact that a goal may have meant by a predicate that is not there."""
-    unknown = re.search(r"there is no predicate (\w+)/\d+", str(error))
-    if unknown is None:
-        return ""
-    from skb.cli.complete import fact_names
-    from skb.spelling import meant
-
-    hint = meant(unknown[1], (name for name, _ in fact_names("")))
-    return f"; {hint.removesuffix('; ')}" if hint else ""
 
 
 __all__ = ["main"]

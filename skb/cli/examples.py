@@ -37,7 +37,12 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "token create": ("skb token create grafana --scope read --days 90", "skb token create ci --scope write --json"),
     "token list": ("skb token list", "skb token list --json"),
     "token revoke": ("skb token revoke grafana", "skb token revoke ci --json"),
-    "ask": ("skb ask", "skb ask cores_near_device device=0000:00:03.0 --json"),
+    "ask": (
+        "skb ask",
+        "skb ask numa_summary --json",
+        "skb ask cache_groups level=3 --from new.jsonl",
+    ),
+    "doctor": ("skb doctor", "skb doctor --from new.jsonl --json"),
     "rules list": ("skb rules list", "skb rules list --json"),
     "rules show": ("skb rules show locality", "skb rules show locality --tests"),
     "rules versions": ("skb rules versions locality", "skb rules versions locality --json"),

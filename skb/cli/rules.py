@@ -1,4 +1,4 @@
-"""Teaching, and asking what was taught: `skb rules ...` and `skb ask`."""
+"""Teaching: `skb rules ...`."""
 
 import sys
 from collections.abc import Sequence
@@ -7,21 +7,20 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from skb.cli import show
-from skb.cli.options import LOCAL, URL, Json, MachineName, Url, connect
-from skb.client import DeclaredQuery, Remark, RuleModule, SkbProblem, TestResult
+from skb.cli.complete import module_names
+from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect
+from skb.client import Remark, RuleModule, SkbProblem, TestResult
 
 app = typer.Typer(
     help="Teach: rule modules that are checked, tested, pushed, rolled back.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-asking = typer.Typer()
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A Prolog module; its name is the file's.")]
 Seconds = Annotated[float, typer.Option(min=0.001, max=600, help="Time that all tests may take.")]
@@ -40,7 +39,7 @@ def list_modules(machine: MachineName = LOCAL, url: Url = URL, json: Json = Fals
 
 @app.command("show")
 def show_module(
-    module: Annotated[str, typer.Argument(help="A module; skb rules list names them.")],
+    module: Annotated[str, typer.Argument(help="A module; skb rules list names them.", autocompletion=module_names)],
     version: Annotated[
         int | None, typer.Option(min=1, help="A version that is kept. Default: the current one.")
     ] = None,
@@ -60,7 +59,7 @@ def show_module(
 
 @app.command()
 def versions(
-    module: Annotated[str, typer.Argument(help="A module that was taught.")],
+    module: Annotated[str, typer.Argument(help="A module that was taught.", autocompletion=module_names)],
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
@@ -79,9 +78,9 @@ def versions(
 
 
 @app.command()
-def check(path: File, machine: MachineName = LOCAL, url: Url = URL, json: Json = False) -> None:
+def check(path: File, source: Source = None, machine: MachineName = LOCAL, url: Url = URL, json: Json = False) -> None:
     """Look at a module without teaching it: syntax, undefined predicates, sandbox, types of facts. Exits with 1 for errors."""
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.check_rules(path.stem, _read(path))
     if json:
         _print_json(found)
@@ -96,13 +95,18 @@ def check(path: File, machine: MachineName = LOCAL, url: Url = URL, json: Json =
 
 @app.command("test")
 def run_tests(
-    path: File, seconds: Seconds = 60.0, machine: MachineName = LOCAL, url: Url = URL, json: Json = False
+    path: File,
+    seconds: Seconds = 60.0,
+    source: Source = None,
+    machine: MachineName = LOCAL,
+    url: Url = URL,
+    json: Json = False,
 ) -> None:
     """Run the tests of a module, those of the .plt file beside it, without teaching it. Exits with 1 if one fails."""
     tests = _tests_beside(path)
     if tests is None:
         raise typer.BadParameter(f"{path.with_suffix('.plt')} is missing: the tests of {path.name} belong there")
-    with connect(url, machine) as client:
+    with connect(url, machine, source) as client:
         found = client.test_rules(path.stem, _read(path), tests, round(seconds * 1000))
     if json:
         _print_json(found)
@@ -149,7 +153,7 @@ def push(
 
 @app.command()
 def rollback(
-    module: Annotated[str, typer.Argument(help="A module that was taught.")],
+    module: Annotated[str, typer.Argument(help="A module that was taught.", autocompletion=module_names)],
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
@@ -167,7 +171,7 @@ def rollback(
 
 @app.command()
 def remove(
-    module: Annotated[str, typer.Argument(help="A module that was taught.")],
+    module: Annotated[str, typer.Argument(help="A module that was taught.", autocompletion=module_names)],
     machine: MachineName = LOCAL,
     url: Url = URL,
     json: Json = False,
@@ -179,46 +183,6 @@ def remove(
         _print_json({"name": module, "removed": True})
     else:
         typer.echo(f"{module}: removed; skb rules rollback {module} brings it back")
-
-
-@asking.command()
-def ask(
-    name: Annotated[str | None, typer.Argument(help="A declared query; without, all are listed.")] = None,
-    given: Annotated[
-        list[str] | None, typer.Argument(help="parameter=value, the value in JSON or a bare word.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Solutions to show at most.")] = 1000,
-    timeout_ms: Annotated[int, typer.Option("--timeout-ms", min=1, help="Time that it may take.")] = 10_000,
-    machine: MachineName = LOCAL,
-    url: Url = URL,
-    json: Json = False,
-) -> None:
-    """Ask a query that rules declare, like: skb ask cores_near_device device=0000:00:03.0. Exits with 1 if it has no answer."""
-    with connect(url, machine) as client:
-        if name is None:
-            queries = client.queries()
-            if json:
-                _print_json(queries)
-            else:
-                Console().print(_queries(queries))
-            return
-        answer = client.ask(name, dict(map(_given, given or [])), limit, timeout_ms)
-    if json:
-        _print_json(answer)
-    else:
-        Console().print(show.answer(answer))
-    if not answer.solutions:
-        raise typer.Exit(1)
-
-
-def _given(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise typer.BadParameter(f"{text!r}: write it as parameter=value")
-    try:
-        return name, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        return name, value  # a bare word stands for itself
 
 
 def _read(path: Path) -> str:
@@ -261,23 +225,6 @@ def _modules(found: Sequence[RuleModule]) -> Table:
         version, pushed = ("installed", "") if each.installed else (str(each.version), show.time(each.time or 0.0))
         table.add_row(each.name, version, pushed, each.title, ", ".join(each.queries))
     return table
-
-
-def _queries(found: Sequence[DeclaredQuery]) -> Any:
-    if not found:
-        return 'no query is declared; rules declare them by :- query(name(+field: type, ...), [doc("...")])'
-    parts: list[Any] = []
-    for query in found:
-        signs = {"in": "", "out": "-", "both": "?"}
-        listed = " ".join(
-            f"[{each.name}={msgspec.json.encode(each.default).decode()}]"
-            if not each.required and each.mode == "in"
-            else f"{signs[each.mode]}{each.name}"
-            for each in query.parameters
-        )
-        parts.append(Text().append(query.name, style="bold").append(f" {listed}"))
-        parts.append(Text(f"    {query.doc}", style="dim"))
-    return Group(*parts)
 
 
 def _print_json(value: Any) -> None:

@@ -43,22 +43,7 @@ def _from_file(path: Path, shape: Format) -> str:
 
 def _from_service(service: Client, shape: Format) -> str:
     with service as client:
-        if shape is Format.text:
-            return client.topology_text().rstrip() + "\n"
-        if shape is Format.hwloc_xml:
-            return _hwloc_xml(_facts(client))
-        return _rendered(client.topology(), shape)
-
-
-def _facts(client: Client) -> list[dict[str, Any]]:
-    """Return all facts that the service knows of its machine."""
-    found = []
-    for predicate in client.facts():
-        names = [field.name for field in predicate.fields]
-        if predicate.rows:
-            rows = client.rows(predicate.name)
-            found += [{"name": predicate.name, "args": [row[name] for name in names]} for row in rows]
-    return found
+        return _rendered(client.topology(), shape) if shape is Format.json else client.topology_as(shape.value)
 
 
 def _rendered(machine: Any, shape: Format) -> str:

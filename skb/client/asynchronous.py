@@ -226,9 +226,9 @@ class AsyncClient:
         """Give the machine as a tree of objects: `type`, `id`, `attributes`, `children`."""
         return await self._send(exchange.topology())
 
-    async def topology_text(self) -> str:
-        """Give the machine as indented text."""
-        return await self._send(exchange.topology_text())
+    async def topology_as(self, format_: str) -> str:
+        """Give the machine as `text`, as a picture (`svg`), as a graph (`dot`), or as a file for hwloc's tools (`hwloc-xml`)."""
+        return await self._send(exchange.topology_as(format_))
 
     async def place(
         self,

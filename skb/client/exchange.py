@@ -237,9 +237,9 @@ def topology() -> Exchange[dict[str, Any]]:
     return Exchange("GET", "/v1/topology", dict[str, Any])
 
 
-def topology_text() -> Exchange[str]:
-    """What does the machine look like, as text?"""
-    return Exchange("GET", "/v1/topology", str, query={"format": "text"})
+def topology_as(format_: str) -> Exchange[str]:
+    """What does the machine look like, in another form?"""
+    return Exchange("GET", "/v1/topology", str, query={"format": format_})
 
 
 def place(

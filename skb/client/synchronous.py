@@ -224,9 +224,9 @@ class Client:
         """Give the machine as a tree of objects: `type`, `id`, `attributes`, `children`."""
         return self._send(exchange.topology())
 
-    def topology_text(self) -> str:
-        """Give the machine as indented text."""
-        return self._send(exchange.topology_text())
+    def topology_as(self, format_: str) -> str:
+        """Give the machine as `text`, as a picture (`svg`), as a graph (`dot`), or as a file for hwloc's tools (`hwloc-xml`)."""
+        return self._send(exchange.topology_as(format_))
 
     def place(
         self,

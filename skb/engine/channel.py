@@ -138,6 +138,7 @@ class Channel(asyncio.Protocol):
             start = end
             if self.asked and self.asked[0].receive(reply):
                 self.asked.popleft()
+                self.resume()  # whoever asked next has nothing to do with a reader that left
                 self.answered()
         if start:
             del buffer[:start]

@@ -74,7 +74,7 @@ problem_of(Name, _, problem(error, Line, 1, Words)) :-
     member(Line-Words, Distinct).
 problem_of(Name, _, problem(error, Line, 1, Words)) :-
     undefined(Name, Missing, Line),
-    missing_words(Missing, Words).
+    missing(Missing, Words).
 problem_of(Name, _, problem(error, 1, 1, Words)) :-
     taught_module(Other),
     Other \== Name,
@@ -195,29 +195,6 @@ refusal(Formal, Head, Words) :-
     ;   words(Formal, Words0),
         format(string(Words), "~q: ~s", [Functor/Arity, Words0])
     ).
-
-missing_words(Name/Arity, Words) :-
-    (   declared(Name, Real, Fields, _)
-    ->  maplist([Field-_, Field]>>true, Fields, Names),
-        atomic_list_concat(Names, ', ', Listed),
-        format(string(Words), "there is no predicate ~q; the fact ~w has ~d arguments: ~w", [Name/Arity, Name, Real, Listed])
-    ;   near(Name/Arity, Near)
-    ->  format(string(Words), "there is no predicate ~q; did you mean ~q?", [Name/Arity, Near])
-    ;   format(string(Words), "there is no predicate ~q", [Name/Arity])
-    ).
-
-near(Name/Arity, Near/Arity) :-
-    findall(Distance-Other,
-            ( visible(Other, Arity), dwim_match(Name, Other), atom_length(Other, Length), atom_length(Name, Own),
-              Distance is abs(Length - Own) ),
-            Found),
-    sort(Found, [_-Near|_]).
-
-visible(Name, Arity) :-
-    declared(Name, Arity, _, _).
-visible(Name, Arity) :-
-    predicate_property(query:Head, imported_from(_)),
-    functor(Head, Name, Arity).
 
 %   undefined(+Module, -Indicator, -Line) is nondet.
 

@@ -36,6 +36,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
 %   | read(Text)                               | read(Term): its variables are atoms, their names |
 %   | load(Name, Rows)                         | done(Number): rows of a fact, with keys it has not |
+%   | merge(Name, Rows)                        | done(Number): rows of a fact, as asserts in order |
 %   | teach(Pairs, Expected)                   | taught(Broken): see teach_all/3                  |
 %   | check(Name, Text)                        | checked(Problems, Exports, Queries): see checking.pl |
 %   | check_without                            | checked(Problems, [], []): of the modules that were taught |
@@ -89,6 +90,9 @@ reply(read(Text), read(Term)) :-
     encoded(false, [[Named]], [[Term]]).
 reply(load(Name, Rows), done(Number)) :-
     forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
+    length(Rows, Number).
+reply(merge(Name, Rows), done(Number)) :-
+    forall(member(Row, Rows), ( Fact =.. [Name|Row], write_fact(Fact) )),
     length(Rows, Number).
 reply(solve(Text, Params, Limit, Offset, Inferences, Exact), answers(Names, Rows, More, Used)) :-
     solve(Text, Params, limits(Limit, Offset, Inferences), Exact, answers(Names, Rows, More, Used)).
@@ -174,10 +178,12 @@ change(Retracts, Asserts) :-
 %   Replace the row of the same key, if there is one; do nothing if it is the same row.
 
 write_fact(Fact) :-
-    (   clause(facts:Fact, true)
+    key_pattern(Fact, Pattern),
+    (   \+ facts:Pattern
+    ->  assertz(facts:Fact)
+    ;   facts:Fact
     ->  true
-    ;   key_pattern(Fact, Pattern),
-        retractall(facts:Pattern),
+    ;   retractall(facts:Pattern),
         assertz(facts:Fact)
     ).
 
@@ -189,16 +195,22 @@ taken(Fact, Retracts) :-
     \+ ( member(Pattern, Retracts), \+ Pattern \= Row ),
     !.
 
-key_pattern(Fact, Pattern) :-
+%   key_pattern(?Fact, ?Pattern): Pattern is what a row with the key of Fact looks like. One clause for each declared fact.
+
+:- dynamic key_pattern/2.
+
+make_key_pattern(Name/Arity, Fields, Key) :-
     functor(Fact, Name, Arity),
-    declared(Name, Arity, Fields, Options),
-    option(key(Key), Options),
     Fact =.. [Name|Values],
     maplist(keep_key(Key), Fields, Values, Kept),
-    Pattern =.. [Name|Kept].
+    Pattern =.. [Name|Kept],
+    assertz(key_pattern(Fact, Pattern)).
 
 keep_key(Key, Field-_, Value, Kept) :-
     (   memberchk(Field, Key)
     ->  Kept = Value
     ;   true
     ).
+
+:- forall(( declared(Name, Arity, Fields, Options), option(key(Key), Options) ),
+          make_key_pattern(Name/Arity, Fields, Key)).

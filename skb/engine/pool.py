@@ -21,11 +21,13 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import lru_cache, partial
+from itertools import count
 
 import msgspec
 from msgspec import Raw
 
 from skb.engine.channel import Channel, Gone, One, Reply
+from skb.engine.latency import Latency
 from skb.engine.process import Engine, Moved, unpack
 from skb.errors import EngineFailed, LimitExceeded, ServiceError, StartFailed
 
@@ -79,12 +81,11 @@ class Pool:
         self._slow: set[Engine] = set()
         self._starting = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._forks: set[asyncio.Task[Engine]] = set()
+        self.latencies: dict[int, Latency] = {}
+        """Of requests in engines, from giving them to an engine to its last answer, by the engine's number."""
         self.restarts = 0
         """How many engines were replaced because they ended, or had to be ended."""
-        self.answers = 0
-        """Requests that engines answered, well or not."""
-        self.seconds = 0.0
-        """Time from giving those to an engine to its answer."""
 
     # Asking
 
@@ -107,8 +108,7 @@ class Pool:
             except Moved:
                 continue
             finally:
-                self.answers += 1
-                self.seconds += time.perf_counter() - started
+                self.latencies[engine.number].observe(time.perf_counter() - started)
         raise EngineFailed(f"no engine came to this in {PATIENCE_SECONDS:g} s, for others' goals; ask again")
 
     async def aside(self, lesson: bytes | None, request: bytes, *, seconds: float) -> list[Raw]:
@@ -138,6 +138,7 @@ class Pool:
         while time.monotonic() < patience:
             engine = self._free() or await self._choose()
             revision = engine.revision
+            started = time.perf_counter()
             try:
                 async with aclosing(engine.stream(request, seconds=seconds)) as replies:
                     async for arguments in replies:
@@ -146,10 +147,17 @@ class Pool:
                 continue
             else:
                 return
+            finally:
+                self.latencies[engine.number].observe(time.perf_counter() - started)
         raise EngineFailed(f"no engine came to this in {PATIENCE_SECONDS:g} s, for others' goals; ask again")
 
     def _free(self) -> Engine | None:
         """Give an engine with nothing to do, or, when there may be no more engines, the one with the least."""
+        if self._waiters:
+            return None  # they came first
+        return self._least_busy()
+
+    def _least_busy(self) -> Engine | None:
         best = None
         for engine in self._quick:
             if engine.usable and (best is None or engine.load < best.load):
@@ -159,26 +167,43 @@ class Pool:
         return best if best.load < DEPTH else None
 
     async def _choose(self) -> Engine:
+        waited = False
         while True:
             if len(self._quick) + self._starting < self.size:
-                self._starting += 1
-                try:
-                    return await self._fork()
-                finally:
-                    self._starting -= 1
-                    self._wake()
+                return await self._one_more()
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+            (self._waiters.appendleft if waited else self._waiters.append)(waiter)
+            waited = True
             try:
                 await waiter
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
-            if engine := self._free():
+            if engine := self._least_busy():
                 if engine.load < DEPTH - 1:
                     self._wake()
                 return engine
+
+    async def _one_more(self) -> Engine:
+        """Fork an engine. It is there for others too, so whoever asked for it may leave."""
+        self._starting += 1
+        fork = asyncio.create_task(self._fork())
+        self._forks.add(fork)
+        fork.add_done_callback(self._forked)
+        try:
+            return await asyncio.shield(fork)
+        except asyncio.CancelledError:
+            if fork.cancelled():
+                raise EngineFailed("the engines of this machine were just let go; ask again") from None
+            raise
+
+    def _forked(self, fork: asyncio.Task[Engine]) -> None:
+        self._forks.discard(fork)
+        self._starting -= 1
+        if not fork.cancelled():
+            fork.exception()  # whoever asked for it may be gone
+        self._wake()
 
     def _wake(self) -> None:
         while self._waiters:
@@ -189,15 +214,17 @@ class Pool:
 
     def _make_way(self, engine: Engine) -> None:
         """An engine works on something for long: leave it to that."""
-        if len(self._slow) < MOST_SLOW and engine in self._quick:
+        if engine in self._quick:
+            if len(self._slow) >= MOST_SLOW:
+                return
             self._quick.remove(engine)
             self._slow.add(engine)
-            engine.leave_to_it()
-            self._wake()
+        engine.leave_to_it()  # also one that is asked nothing more: others wait behind what it works on
+        self._wake()
 
     def _lost(self, engine: Engine, _lost: object) -> None:
         """An engine has ended."""
-        if engine in self._quick or (engine in self._slow and not engine.stale):
+        if engine in self._quick or engine.killed_late or (engine in self._slow and not engine.stale):
             self.restarts += 1
         self._discard(engine)
         self._wake()
@@ -257,6 +284,7 @@ class Pool:
         """Ask an engine nothing more, and end it when it has answered what it was asked."""
         engine.stale = True
         self._quick.remove(engine)
+        self._wake()  # there is room for another
         if not engine.load:
             engine.kill()
             return
@@ -288,21 +316,29 @@ class Pool:
         self._stop()
         ours, theirs = socket.socketpair()
         self._door = ours.dup()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # whatever lies in the current directory is no module of ours
-                "-m",
-                "skb.engine.worker",
-                str(theirs.fileno()),
-                str(os.getpid()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-            )
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",  # whatever lies in the current directory is no module of ours
+                    "-m",
+                    "skb.engine.worker",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                )
+        except BaseException as error:
+            ours.close()
+            self._stop()
+            if isinstance(error, OSError):
+                raise StartFailed(f"no engine process could be started: {error.strerror}; try again") from error
+            raise
         try:
             channel = await _connect(ours)
             template = self._template = Engine(self._process.pid, channel, 0)
+            template.interruptible = False
             async with asyncio.timeout(START_SECONDS):
                 greeted = One()
                 channel.send(b'"greet"', greeted)
@@ -324,11 +360,18 @@ class Pool:
             engine = await self._spawn()
             if (lesson := self._lesson()) is not None:
                 engine.tell(lesson, engine.revision).add_done_callback(partial(_check_lesson, lesson))
+            engine.number = self._number()
             engine.on_slow = partial(self._make_way, engine)
             engine.on_answer = self._wake
             engine.lost.add_done_callback(partial(self._lost, engine))
             self._quick.append(engine)
             return engine
+
+    def _number(self) -> int:
+        taken = {engine.number for engine in self.engines}
+        number = next(number for number in count() if number not in taken)
+        self.latencies.setdefault(number, Latency())
+        return number
 
     async def _spawn(self) -> Engine:
         """Fork the template, whoever holds the order."""
@@ -341,8 +384,10 @@ class Pool:
                 socket.send_fds(door, [len(_FORK).to_bytes(4, "little") + _FORK], [theirs.fileno()])
             (pid,) = await template.hear(seconds=START_SECONDS)
             return Engine(msgspec.json.decode(pid, type=int), await _connect(ours), template.revision)
-        except (EngineFailed, LimitExceeded, OSError):
+        except (EngineFailed, LimitExceeded, Moved, OSError) as error:
             ours.close()
+            if isinstance(error, EngineFailed) and template.usable:
+                raise  # it could not fork, and says why
             self._stop()
             raise EngineFailed("the engine's template process ended; it is replaced, ask again") from None
         except BaseException:
@@ -367,6 +412,10 @@ class Pool:
 
     async def close(self) -> None:
         """End all engines, and wait until they are gone."""
+        forks = tuple(self._forks)
+        for fork in forks:
+            fork.cancel()
+        await asyncio.gather(*forks, return_exceptions=True)
         async with self._order:
             process = self._process
             self._stop()
@@ -400,5 +449,9 @@ def _check_lesson(lesson: bytes, told: asyncio.Future[Reply]) -> None:
 
 async def _connect(ours: socket.socket) -> Channel:
     ours.setblocking(False)
-    _, channel = await asyncio.get_running_loop().create_unix_connection(Channel, sock=ours)
+    try:
+        _, channel = await asyncio.get_running_loop().create_unix_connection(Channel, sock=ours)
+    except BaseException:
+        ours.close()
+        raise
     return channel

@@ -1,6 +1,7 @@
 :- module(problems,
           [ problem/2,                  % +Error, -Problem
-            words/2                     % +Formal, -Words
+            words/2,                    % +Formal, -Words
+            missing/2                   % +Indicator, -Words
           ]).
 
 /** <module> What went wrong, in words for whoever asked
@@ -11,6 +12,8 @@ they are abridged.
 
 :- use_module(library(apply)).
 :- use_module(library(lists)).
+:- use_module(library(pairs)).
+:- use_module(rules(schema)).
 
 %!  problem(+Error, -Problem) is det.
 %
@@ -63,7 +66,7 @@ explain(error(existence_error(procedure, What), _), procedure, Detail, 0, 0) :-
     ->  PI = Plain
     ;   indicator(Plain, PI)
     ),
-    format(string(Detail), "there is no predicate ~q", [PI]).
+    missing(PI, Detail).
 
 calls_its_arguments(Goal) :-
     predicate_property(query:Goal, meta_predicate(_)).
@@ -93,3 +96,30 @@ abridged(Term, Short) :-
     ;   size_abstract_term(64, Term, Cut),
         copy_term_nat(Cut, Short)
     ).
+
+%!  missing(+Indicator, -Words) is det.
+%
+%   Words say that there is no such predicate, and what may have been meant.
+
+missing(Name/Arity, Words) :-
+    (   declared(Name, Real, Fields, _)
+    ->  pairs_keys(Fields, Names),
+        atomic_list_concat(Names, ', ', Listed),
+        format(string(Words), "there is no predicate ~q; the fact ~w has ~d arguments: ~w", [Name/Arity, Name, Real, Listed])
+    ;   near(Name/Arity, Near)
+    ->  format(string(Words), "there is no predicate ~q; did you mean ~q?", [Name/Arity, Near])
+    ;   format(string(Words), "there is no predicate ~q", [Name/Arity])
+    ).
+
+near(Name/Arity, Near/Arity) :-
+    findall(Distance-Other,
+            ( visible(Other, Arity), dwim_match(Name, Other), atom_length(Other, Length), atom_length(Name, Own),
+              Distance is abs(Length - Own) ),
+            Found),
+    sort(Found, [_-Near|_]).
+
+visible(Name, Arity) :-
+    declared(Name, Arity, _, _).
+visible(Name, Arity) :-
+    predicate_property(query:Head, imported_from(_)),
+    functor(Head, Name, Arity).

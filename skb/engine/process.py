@@ -48,6 +48,10 @@ class Engine:
         self.stale = False
         """It should not be asked any more; it may still have something to answer."""
         self.slow = False
+        self.number = 0
+        """A small one that no other engine of the machine has meanwhile: a name for counts."""
+        self.interruptible = True
+        """Whether it hears interrupts. A template does not: a signal would end it."""
         self.on_slow: Callable[[], None] = _nothing
         self.on_answer: Callable[[], None] = _nothing
         self._channel = channel
@@ -55,7 +59,9 @@ class Engine:
         self._started = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._interrupted: Asked | None = None
-        self._killed_late = False
+        self._abandoned: set[Many] = set()
+        self.killed_late = False
+        """It was ended since it did not give up what it worked on."""
         channel.answered = self._answered  # type: ignore[method-assign]  # that is how a channel tells
 
     @property
@@ -124,9 +130,16 @@ class Engine:
         except Gone as gone:
             raise self._gone(many, gone) from None
         finally:
-            if not many.ended:
-                self.kill()  # it may wait for a reader, who is gone; a fork costs less than to talk about it
             del self._late[many]
+            if not many.ended:
+                self._abandon(many)
+
+    def _abandon(self, many: Many) -> None:
+        """A reader is gone, for whom the engine may wait; to fork another costs less than to talk about it. Once it has come to that."""
+        if not self._channel.asked or self._channel.asked[0] is many:
+            self.kill()
+        else:
+            self._abandoned.add(many)
 
     # Time
 
@@ -144,7 +157,10 @@ class Engine:
             self.kill()
         elif self._channel.asked:
             following = self._channel.asked[0]
-            if isinstance(following, One) and following.future.cancelled():
+            if isinstance(following, Many):
+                if following in self._abandoned:
+                    self.kill()
+            elif isinstance(following, One) and following.future.cancelled():
                 self._interrupt(following)
         self.on_answer()
 
@@ -159,13 +175,17 @@ class Engine:
         if worked >= SLOW_SECONDS and not self.slow and first in self._late:
             self.on_slow()
         if self._interrupted is first:
-            self._killed_late = True
+            self.killed_late = True
             self.kill()
             return
         seconds = self._late.get(first)
         following = SLOW_SECONDS
         if seconds is not None and worked >= seconds:
-            self._interrupt(first)
+            if self.interruptible:
+                self._interrupt(first)
+            else:
+                self._interrupted, self.killed_late = first, True
+                self.kill()
             return
         if seconds is not None:
             following = seconds - worked if self.slow else min(seconds - worked, SLOW_SECONDS)
@@ -181,12 +201,16 @@ class Engine:
 
     def _give_up(self, one: One) -> None:
         """Nobody waits for an answer any more: end the work on it, if that has begun."""
+        if not self._channel.asked or self._channel.asked[0] is not one:
+            return  # it is answered, or not begun: what the engine works on is somebody else's
         if self.slow:
             self.kill()
-        elif self._channel.asked and self._channel.asked[0] is one:
+        else:
             self._interrupt(one)
 
     def _interrupt(self, asked: Asked) -> None:
+        if not self.interruptible:
+            return
         self._interrupted = asked
         if self._timer is not None:
             self._timer.cancel()
@@ -206,7 +230,7 @@ class Engine:
     def _gone(self, asked: Asked, gone: Gone) -> Exception:
         if not gone.working:
             return Moved()
-        if self._killed_late and self._interrupted is asked:
+        if self.killed_late and self._interrupted is asked:
             return LimitExceeded(
                 f"the goal did not end within {self._late[asked]:g} s, nor when told to; its engine was replaced"
             )

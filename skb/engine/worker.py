@@ -42,6 +42,7 @@ def main() -> None:
         if _receive(channel) is not None:
             _send(channel, msgspec.json.encode({"f": "missing", "args": [str(error)]}))
         return
+    gc.disable()  # a template makes requests into terms, which are no cycles; a million facts are not to be looked at again and again
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # replicas that end are nobody's to wait for
     _serve_template(channel, prolog)
 
@@ -54,7 +55,12 @@ def _serve_template(channel: socket.socket, prolog: Prolog) -> None:
             case "greet":
                 _send(channel, b'{"f":"ready","args":[]}')
             case "fork" if passed is not None:
-                child = os.fork()
+                try:
+                    child = os.fork()
+                except OSError as error:
+                    passed.close()
+                    _send(channel, _no_fork(error))
+                    continue
                 if child == 0:
                     channel.close()
                     _serve_replica(passed, prolog)
@@ -69,6 +75,7 @@ def _serve_replica(channel: socket.socket, prolog: Prolog) -> None:
     template = os.getppid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     die_with_parent(template)
+    gc.enable()
     gc.freeze()  # what is shared with the template stays shared: the collector writes to what it looks at
     limit = _address_space() + GOAL_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -82,6 +89,11 @@ def _serve_replica(channel: socket.socket, prolog: Prolog) -> None:
             _send(channel, prolog.perform(request))
 
 
+def _no_fork(error: OSError) -> bytes:
+    detail = f"no engine process could be forked ({error.strerror}); there are too many processes, or too little memory: try later"
+    return msgspec.json.encode({"f": "problem", "args": ["failed", detail, 0, 0]})
+
+
 def _address_space() -> int:
     with open("/proc/self/statm") as statm:  # noqa: PTH123 - quicker than pathlib, and this is between a client and its answer
         return int(statm.read().split()[0]) * resource.getpagesize()
@@ -92,10 +104,20 @@ def _send(channel: socket.socket, data: bytes) -> None:
 
 
 def _receive(channel: socket.socket) -> bytes | None:
-    header = channel.recv(4, socket.MSG_WAITALL)
-    if len(header) < 4:
-        return None
-    return channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL)
+    header = _exactly(channel, 4)
+    return None if header is None else _exactly(channel, int.from_bytes(header, "little"))
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes | None:
+    """Give so many bytes; None if the other end closes before. An interrupt may cut short what the system gives at once."""
+    parts = []
+    while size > 0:
+        part = channel.recv(size, socket.MSG_WAITALL)
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _receive_with_socket(channel: socket.socket) -> tuple[bytes, socket.socket | None] | None:
@@ -103,7 +125,8 @@ def _receive_with_socket(channel: socket.socket) -> tuple[bytes, socket.socket |
     if len(header) < 4:
         return None
     passed = socket.socket(fileno=descriptors[0]) if descriptors else None
-    return channel.recv(int.from_bytes(header, "little"), socket.MSG_WAITALL), passed
+    frame = _exactly(channel, int.from_bytes(header, "little"))
+    return None if frame is None else (frame, passed)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,14 @@ from skb.solver.deadline import Deadline
 from skb.solver.global_constraints import is_global, post
 from skb.solver.language import Constraint, Model, ModelError
 from skb.solver.optimization import Optimum, Options
-from skb.solver.posting import Posting
+from skb.solver.posting import Affine, Posting
 from skb.solver.terms import Term, key_of, text_of
+
+LARGE = 2000
+"""Variables and constraints of a model, from which looking for a first solution before simplifying the model is worth it."""
+
+QUICK_SHARE = 0.2
+"""Of the time, for that first solution: simplifying a large model may take all there is, and find nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,49 +76,85 @@ def _solve(posting: Posting, solver: cp_model.CpSolver, callback: Any = None) ->
     return status
 
 
+@dataclass(frozen=True)
+class _Run:
+    """How a search ended: the values of the declared variables, what they cost, what no solution undercuts."""
+
+    status: Any
+    integers: Sequence[int] | None
+    cost: int
+    bound: int
+
+
 def _best(task: _Task) -> Optimum:
     posting = _posted(task, task.model.constraints)
-    for name, domain in task.model.domains.items():
-        value = task.options.hint.get(key_of(name))
-        if value is not None and any(low <= value <= high for low, high in domain):
-            posting.cp.add_hint(posting.variable(name), value)
     cost = posting.affine(task.expression)
     if task.kind == "minimize":
         posting.cp.minimize(posting.built(cost))
     elif task.kind == "maximize":
         posting.cp.maximize(posting.built(cost))
+    hint = [task.options.hint.get(key_of(name)) for name in task.model.domains]
+    first = None
+    if posting.size >= LARGE:
+        first = _run(task, posting, cost, hint, quick=True)
+        if first.status in (cp_model.OPTIMAL, cp_model.INFEASIBLE):
+            return _told(task, first)
+        hint = list(first.integers) if first.integers is not None else hint
+    found = _run(task, posting, cost, hint)
+    if first is not None and first.integers is not None and found.integers is None:
+        found = replace(first, bound=_tighter(task, first.bound, found.bound))
+    return _told(task, found)
+
+
+def _run(task: _Task, posting: Posting, cost: Affine, hint: Sequence[int | None], *, quick: bool = False) -> _Run:
+    posting.cp.clear_hints()  # type: ignore[no-untyped-call]
+    for variable, value, domain in zip(posting.declared, hint, task.model.domains.values(), strict=True):
+        if value is not None and any(low <= value <= high for low, high in domain):
+            posting.cp.add_hint(variable, value)
     solver = task.solver()
+    if quick:
+        solver.parameters.max_time_in_seconds *= QUICK_SHARE
+        solver.parameters.cp_model_presolve = False
+    bounds: list[float] = []
+    solver.best_bound_callback = bounds.append
     status = _solve(posting, solver)
-    seconds = task.deadline.elapsed()
-    if status == cp_model.INFEASIBLE:
-        return Optimum("infeasible", None, None, None, None, seconds, "cpsat")
     low, high = posting.bounds(cost)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        known = {"minimize": low, "maximize": high}.get(task.kind)
-        return Optimum("unknown", None, _bound(task, solver, known), None, None, seconds, "cpsat")
-    integers = [solver.value(variable) for variable in posting.declared]
-    values = _values(task.model, integers)
-    if task.kind == "satisfy":
-        return Optimum("optimal", None, None, 0.0, values, seconds, "cpsat")
-    least = int(solver.value(posting.built(cost))) if cost.factors else cost.constant
-    if status == cp_model.OPTIMAL:
-        return Optimum("optimal", least, least, 0.0, values, seconds, "cpsat")
-    bound = _bound(task, solver, low if task.kind == "minimize" else high)
-    assert bound is not None
-    gap = abs(least - bound) / max(1, abs(least))
-    return Optimum("feasible" if gap else "optimal", least, bound, gap, values, seconds, "cpsat")
+    bound = high if task.kind == "maximize" else low
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):  # what the solver itself calls its bound is 0 then
+        return _Run(status, None, 0, _safe(task, bounds[-1], bound) if bounds else bound)
+    value = int(solver.value(posting.built(cost))) if cost.factors else cost.constant
+    return _Run(
+        status,
+        [solver.value(variable) for variable in posting.declared],
+        value,
+        value if status == cp_model.OPTIMAL else _safe(task, solver.best_objective_bound, bound),
+    )
 
 
-def _bound(task: _Task, solver: cp_model.CpSolver, known: int | None) -> int | None:
-    """Give what CP-SAT has proved, and what the domains alone say; it tells in floating point, so on the safe side of that."""
-    if known is None:
-        return None
-    told = solver.best_objective_bound
+def _safe(task: _Task, told: float, known: int) -> int:
+    """Give what CP-SAT has proved, which it tells in floating point, on the safe side of that; or what the domains say, if that is more."""
     if not math.isfinite(told):
         return known
-    if task.kind == "minimize":
-        return max(known, math.ceil(told - max(1e-6, 2 * math.ulp(told))))
-    return min(known, math.floor(told + max(1e-6, 2 * math.ulp(told))))
+    margin = max(1e-6, 2 * math.ulp(told))
+    return _tighter(task, known, math.floor(told + margin) if task.kind == "maximize" else math.ceil(told - margin))
+
+
+def _tighter(task: _Task, one: int, other: int) -> int:
+    return min(one, other) if task.kind == "maximize" else max(one, other)
+
+
+def _told(task: _Task, run: _Run) -> Optimum:
+    seconds = task.deadline.elapsed()
+    if run.status == cp_model.INFEASIBLE:
+        return Optimum("infeasible", None, None, None, None, seconds, "cpsat")
+    if run.integers is None:
+        bound = None if task.kind == "satisfy" else run.bound
+        return Optimum("unknown", None, bound, None, None, seconds, "cpsat")
+    values = _values(task.model, run.integers)
+    if task.kind == "satisfy":
+        return Optimum("optimal", None, None, 0.0, values, seconds, "cpsat")
+    gap = abs(run.cost - run.bound) / max(1, abs(run.cost))
+    return Optimum("feasible" if gap else "optimal", run.cost, run.bound, gap, values, seconds, "cpsat")
 
 
 def _values(model: Model, integers: Sequence[int]) -> dict[str, int]:

@@ -68,6 +68,11 @@ class Posting:
         """The declared variables, in their order."""
         return self._variables[: len(self._number)]
 
+    @property
+    def size(self) -> int:
+        """How large the model is: variables and constraints."""
+        return len(self.cp.proto.variables) + len(self.cp.proto.constraints)
+
     def variable(self, name: Term) -> cp_model.IntVar:
         """Give the variable of a name."""
         return self._variables[self._number[name]]

@@ -14,6 +14,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -55,6 +56,15 @@ class Part(NamedTuple):
     origin: str
     size: int
     rows: bytes
+
+
+class Written(NamedTuple):
+    """A transaction as it lies in the log: its facts in JSON."""
+
+    revision: int
+    origin: str
+    retracts: str
+    asserts: str
 
 
 class DamagedLog(Exception):
@@ -151,6 +161,7 @@ class Store:
         """
         database = connect(self.path, read_only=True)
         try:
+            database.execute("BEGIN")
             if revision < base_revision(database):
                 return []  # they became a snapshot in the meantime
             return list(read_log(database, revision, revision + SOME))
@@ -159,25 +170,34 @@ class Store:
         finally:
             database.close()
 
-    def parts(self) -> Iterator[Part]:
-        """Give the snapshot. Raises StartFailed if it is damaged."""
+    def replay(self) -> Iterator[Part | Written]:
+        """Give all of it as it lies on disk: the snapshot, then the transactions after it. Raises StartFailed if any is damaged.
+
+        Opens the database anew and sees it as of one moment: this may run in other threads, and while a snapshot is put in place.
+        """
         try:
-            yield from read_snapshot(self._database, self.base)
+            with closing(connect(self.path, read_only=True)) as database:
+                database.execute("BEGIN")
+                base = base_revision(database)
+                yield from read_snapshot(database, base)
+                yield from read_written(database, base)
         except (DamagedLog, sqlite3.Error) as error:
             raise _unreadable(self.path, error) from error
 
     def state(self, keys: Keys, revision: int, only: list[str] | None = None) -> State:
         """Give what was known at a revision. Raises InvalidRequest if that is not in the log (any more)."""
-        if not self.base <= revision <= self.revision:
-            raise InvalidRequest(
-                f"revision {revision} is not known; the log has those from {self.base} to {self.revision}"
-            )
         found = State(keys, only)
         database = connect(self.path, read_only=True)  # of its own: this may run beside writes, in another thread
         try:
-            for part in read_snapshot(database, self.base, only):
+            database.execute("BEGIN")  # as of one moment: a snapshot may be put in place meanwhile
+            base = base_revision(database)
+            if not base <= revision <= self.revision:
+                raise InvalidRequest(
+                    f"revision {revision} is not known; the log has those from {base} to {self.revision}"
+                )
+            for part in read_snapshot(database, base, only):
                 found.load(part.name, msgspec.json.decode(part.rows), part.origin)
-            for transaction in read_log(database, self.base, revision):
+            for transaction in read_log(database, base, revision):
                 found.apply(transaction)
         except (DamagedLog, sqlite3.Error) as error:
             raise StorageFailed(f"{self.path} cannot be read: {error}") from error
@@ -235,7 +255,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a log's database."""
     if read_only:
         return sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_SECONDS
+            f"{path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_SECONDS,
+            check_same_thread=False,
         )
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
     database.execute("PRAGMA journal_mode=WAL")
@@ -251,6 +275,12 @@ def base_revision(database: sqlite3.Connection) -> int:
 
 def read_log(database: sqlite3.Connection, after: int, until: int | None = None) -> Iterator[Transaction]:
     """Give transactions after a revision, checked. Raises DamagedLog."""
+    for revision, origin, retracts, asserts in read_written(database, after, until):
+        yield Transaction(revision, origin, msgspec.json.decode(retracts), msgspec.json.decode(asserts))
+
+
+def read_written(database: sqlite3.Connection, after: int, until: int | None = None) -> Iterator[Written]:
+    """Give transactions after a revision as they lie there, checked. Raises DamagedLog."""
     expected = after + 1
     last = 2**62 if until is None else until
     for revision, origin, retracts, asserts, checksum in database.execute(
@@ -261,7 +291,7 @@ def read_log(database: sqlite3.Connection, after: int, until: int | None = None)
             raise DamagedLog(f"revision {expected} is missing")
         if _checksum(origin, retracts, asserts) != checksum:
             raise DamagedLog(f"revision {revision} has a wrong checksum")
-        yield Transaction(revision, origin, msgspec.json.decode(retracts), msgspec.json.decode(asserts))
+        yield Written(revision, origin, retracts, asserts)
         expected += 1
 
 

@@ -81,9 +81,9 @@ def test_no_solution_is_status_1_here_too(tmp_path: Path, red: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["facts", "cpu_tread"], "did you mean cpu_thread?"),
+        (["facts", "cpu_tread"], "did you mean cpu_thread/4?"),
         (["facts", "core", "onlin=1"], "did you mean online?"),
-        (["query", "cpu_tread(C, _, _, _)"], "did you mean cpu_thread?"),
+        (["query", "cpu_tread(C, _, _, _)"], "did you mean cpu_thread/4?"),
         (["query", "true", "-m", "locl"], "did you mean local?"),
         (["query", "core("], "line 1, column"),
     ],

@@ -21,11 +21,11 @@ SKB = str(Path(sys.executable).with_name("skb"))
 
 ORDER = (
     "record", "probe", "synth", "facts", "query", "place", "tree", "optimize", "topology", "explain", "load", "machines",
-    "token create", "token list", "token revoke",
+    "token create", "token list", "token revoke", "ask", "doctor",
 )  # fmt: skip
 ELSEWHERE = ("serve", "watch")
 """They have no end; `test_commands_without_an_end_say_what_they_have_at_once` runs them."""
-TAUGHT = ("ask", "rules")
+TAUGHT = ("rules",)
 """They need modules of rules; the tests of teaching run them."""
 
 

@@ -321,7 +321,7 @@ def test_the_asynchronous_client_does_the_same(service: Service) -> None:
                 await client.rows("cpu_die"),
                 (await client.query("cpu_die(Core, D)", {"Core": 0})).solutions,
                 await client.topology(),
-                await client.topology_text(),
+                await client.topology_as("text"),
                 (await client.place(2, [[0, 1], [1, 0]], seconds=0.1)).cost,
                 (await client.tree(0, seconds=0.1)).cost_ps,
             ]
@@ -338,7 +338,7 @@ def test_the_asynchronous_client_does_the_same(service: Service) -> None:
             client.rows("cpu_die"),
             client.query("cpu_die(Core, D)", {"Core": 0}).solutions,
             client.topology(),
-            client.topology_text(),
+            client.topology_as("text"),
             client.place(2, [[0, 1], [1, 0]], seconds=0.1).cost,
             client.tree(0, seconds=0.1).cost_ps,
         ]

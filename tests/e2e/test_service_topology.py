@@ -61,3 +61,53 @@ def test_hwloc_xml_holds_the_facts(service: Service) -> None:
     assert [each.get("os_index") for each in objects if each.get("type") == "PU"] == ["0", "1", "2", "3"]
     (device,) = [each for each in objects if each.get("type") == "PCIDev"]
     assert (device.get("pci_busid"), device[0].get("name")) == ("0000:00:1f.3", "eth0")
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"),
+    [
+        ("json", "application/json"),
+        ("text", "text/plain; charset=utf-8"),
+        ("svg", "image/svg+xml"),
+        ("dot", "text/vnd.graphviz; charset=utf-8"),
+        ("hwloc-xml", "application/xml"),
+    ],
+)
+def test_every_form_is_served_with_its_media_type(service: Service, form: str, media_type: str) -> None:
+    named = service.ask("GET", "/v1/topology", params={"format": form})
+    assert (named.status_code, named.headers["content-type"]) == (200, media_type)
+    negotiated = service.ask("GET", "/v1/topology", headers={"Accept": media_type.partition(";")[0]})
+    assert negotiated.content == named.content
+    assert "Accept" in negotiated.headers["vary"]
+    of_machine = service.ask("GET", "/v1/machines/local/topology", params={"format": form})
+    assert of_machine.content == named.content
+    again = service.ask(
+        "GET", "/v1/topology", params={"format": form}, headers={"If-None-Match": named.headers["etag"]}
+    )
+    assert again.status_code == 304
+    if form != "json":
+        assert show(service, "--format", form) == named.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("*/*", "application/json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json"),
+        ("image/svg+xml;q=0.5, text/plain;q=0.7", "text/plain"),
+        ("image/*, application/json;q=0.1", "image/svg+xml"),
+        ("text/plain;q=0, image/svg+xml;q=0.1", "image/svg+xml"),
+        ("nonsense;q=x,,;", "application/json"),
+    ],
+)
+def test_the_form_that_is_liked_best_is_given(service: Service, accept: str, media_type: str) -> None:
+    answer = service.ask("GET", "/v1/topology", headers={"Accept": accept})
+    assert answer.headers["content-type"].startswith(media_type)
+
+
+def test_a_machine_without_cores_is_none_for_hwloc(service: Service) -> None:
+    with service.client() as client:
+        client.load("bare", b'{"name": "numa_node", "args": [0, 1024]}\n')
+    answer = service.ask("GET", "/v1/machines/bare/topology", params={"format": "hwloc-xml"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
+    assert "no core is known" in answer.json()["detail"]
