@@ -87,3 +87,30 @@ def test_products_of_chance_agree_with_trying_everything() -> None:
         declared = [c("in", name, c("..", -4, 4)) for name in names]
         objective = c("minimize", c("abs", c("-", product, draw.randint(-50, 50))))
         assert optimize(model, objective).cost == Truth([*declared, model[1]], objective).cost, prolog(model)
+
+
+def knapsack(count: int) -> tuple[list[Any], Any]:
+    draw = random.Random(1)
+    take = [c("take", number) for number in range(count)]
+    weights = [draw.randint(5, 60) for _ in take]
+    worth = [c("*", draw.randint(5, 60), one) for one in take]
+    room = c("scalar_product", weights, take, "#=<", sum(weights) // 2)
+    return [c("ins", take, c("..", 0, 1)), room], c("maximize", c("sum", worth))
+
+
+def test_a_large_model_has_a_solution_when_time_runs_out() -> None:
+    """Simplifying it would take all of the time."""
+    model, objective = knapsack(5000)
+    found = optimize(model, objective, Options(seconds=5))
+    assert found.status in ("optimal", "feasible")
+    assert found.cost is not None
+    assert found.bound is not None
+    assert 125_000 < found.cost <= 125_602 <= found.bound
+
+
+def test_a_bound_that_was_not_proved_is_not_told() -> None:
+    """CP-SAT calls its bound 0 when it was stopped before it had one."""
+    model, objective = knapsack(1900)
+    found = optimize(model, objective, Options(seconds=0.05))
+    assert found.bound is not None
+    assert found.bound >= 47_000  # what some solution costs
