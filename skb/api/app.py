@@ -68,6 +68,7 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
         summary="What machines are, and what follows from it.",
         lifespan=lifespan,
         responses={"default": PROBLEM},
+        openapi_url=None,  # a route of ours gives it, with what is declared today
         docs_url=None,  # its pages load scripts from elsewhere, and a machine's service must work without the rest of the world
         redoc_url=None,
     )

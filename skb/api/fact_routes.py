@@ -1,11 +1,11 @@
 """Facts: read, written, watched."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from skb.api import models
+from skb.api import models, schemas
 from skb.api.context import Fresh, Known, json
 from skb.api.watch import Watch
 from skb.errors import InvalidRequest
@@ -51,6 +51,13 @@ async def rows(
     found = await knowledge.rows(name, filters, limit, offset, revision)
     following = str(offset + limit) if found.more else None
     return json({"rows": found.rows, "cursor": following, "revision": found.revision}, request)
+
+
+@router.get("/facts/{name}/schema", response_model=dict[str, Any])
+async def schema(name: str, knowledge: Known) -> Response:
+    """Give the JSON Schema of a row of a fact, an object by field name."""
+    await knowledge.ready()
+    return json({"$schema": schemas.DIALECT, **schemas.row(knowledge.vocabulary.declaration(name))})
 
 
 @router.post("/facts")

@@ -1,13 +1,15 @@
 """Whether the service is well, what it is, and what it has done."""
 
 from importlib.metadata import version as distribution_version
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from skb.api import models
-from skb.api.context import machines_of
+from skb.api.context import json, machines_of
 from skb.api.page import page
+from skb.api.schemas import document
 
 router = APIRouter(tags=["service"])
 
@@ -15,7 +17,19 @@ router = APIRouter(tags=["service"])
 @router.get("/", include_in_schema=False)
 async def index(request: Request) -> HTMLResponse:
     """Say what can be asked."""
-    return HTMLResponse(page(request.app))
+    return HTMLResponse(page(await _document(request)))
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """Describe what can be asked: every endpoint, every fact, every declared query."""
+    return json(await _document(request))
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    known = machines_of(request).local
+    await known.ready()
+    return document(request.app, known.vocabulary, await known.queries())
 
 
 @router.get("/v1/health")

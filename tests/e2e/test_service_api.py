@@ -242,6 +242,7 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("get", "/facts"),
         ("post", "/facts"),
         ("get", "/facts/{name}"),
+        ("get", "/facts/{name}/schema"),
         ("get", "/watch"),
         ("post", "/query"),
         ("post", "/query/stream"),
@@ -260,7 +261,10 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("post", "/rules/{module}/test"),
         ("post", "/rules/{module}/rollback"),
     }
+    declared = {("post", f"/v1/queries/{query['name']}") for query in service.ask("GET", "/v1/queries").json()}
+    assert declared
     assert set(operations) == {
+        *declared,
         ("get", "/v1/health"),
         ("get", "/v1/version"),
         ("get", "/metrics"),

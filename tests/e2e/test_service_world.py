@@ -162,8 +162,8 @@ def test_every_example_of_the_description_can_be_sent(tmp_path: Path) -> None:
         for method in ("put", "post"):  # rules are taught before they are asked
             for path, operations in description["paths"].items():
                 body = operations.get(method, {}).get("requestBody", {}).get("content", {}).get("application/json")
-                if body is None:
-                    continue
+                if body is None or (path.startswith("/v1/queries/") and "{" not in path):
+                    continue  # what rules declare has no examples
                 model = description["components"]["schemas"][body["schema"]["$ref"].rsplit("/", 1)[1]]
                 names = {"machine": "local", "module": "neighbours", "name": "package_mates"}
                 response = running.ask(method, path.format(**names), json=model.get("examples", [{}])[0])
