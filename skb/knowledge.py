@@ -477,9 +477,14 @@ class Knowledge:
         proof = [_step(step) for step in msgspec.json.decode(steps)]
         return {"holds": bool(proof), "bindings": bindings, "proof": proof, "revision": revision}
 
-    async def rule(self, name: str, *inputs: Any) -> tuple[list[Any], int]:
+    async def term(self, text: str) -> Any:
+        """Read Prolog text; gives a term in JSON form, with the names of its variables where they stand. Raises SyntaxProblem."""
+        (term,), _ = await self._read(_call("read", {"string": text}))
+        return msgspec.json.decode(term)
+
+    async def rule(self, name: str, *inputs: Any, seconds: float = 30.0) -> tuple[list[Any], int]:
         """Call one of our own rules with its inputs; gives its outputs, and the revision that they hold for."""
-        (outputs,), revision = await self._read(_call("call", name, list(inputs)))
+        (outputs,), revision = await self._read(_call("call", name, list(inputs)), seconds=seconds)
         return msgspec.json.decode(outputs, type=list[Any]), revision
 
 

@@ -14,6 +14,7 @@ from skb.api import (
     fact_routes,
     machine_routes,
     models,
+    optimize_routes,
     problems,
     query_routes,
     reasoning_routes,
@@ -30,6 +31,7 @@ from skb.api.record import Record
 from skb.api.settings import Settings
 from skb.machines.registry import Machines
 from skb.reasoning import Solvers
+from skb.solving import SolvingProcesses
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request's body."""
@@ -58,6 +60,7 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
         finally:
             retiring.cancel()
             app.state.solvers.close()
+            app.state.solving.close()
 
     app = FastAPI(
         title="System Knowledge Base",
@@ -71,6 +74,7 @@ def make_app(machines: Machines, settings: Settings | None = None) -> FastAPI:
     )
     app.state.machines = machines
     app.state.solvers = Solvers()
+    app.state.solving = SolvingProcesses()
     app.state.metrics = Metrics(machines)
     app.state.ending = asyncio.Event()  # set by whoever ends the service, when work has had its time to finish
     problems.install(app)
@@ -87,6 +91,7 @@ def _about_a_machine() -> APIRouter:
     router.include_router(fact_routes.router)
     router.include_router(reasoning_routes.router)
     router.include_router(topology_routes.router)
+    router.include_router(optimize_routes.router)
     router.include_router(query_routes.router)
     router.include_router(rule_routes.router)
     return router

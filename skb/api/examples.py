@@ -11,6 +11,12 @@ QUERY: JsonDict = {"goal": "core(Core, Apic, 1), Apic > Least", "params": {"Leas
 
 PLACEMENT: JsonDict = {"dispatchers": 2, "traffic": [[0, 5], [5, 0]], "seconds": 0.5}
 
+OPTIMIZE: JsonDict = {
+    "model": "[X in 0..10, Y in 0..10, named(budget, 3*X + 2*Y #=< 12)]",
+    "objective": "maximize(2*X + Y)",
+    "options": {"seconds": 1},
+}
+
 TREE: JsonDict = {"root": 0, "seconds": 0.5}
 
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}

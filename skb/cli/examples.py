@@ -19,6 +19,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "place": ("skb place traffic.csv", "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json"),
     "tree": ("skb tree 0", "skb tree 0 --from new.jsonl --json"),
+    "optimize": (
+        "skb optimize model.pl",
+        "skb optimize model.pl --from new.jsonl --seconds 5 --all 3 --json",
+        "skb optimize model.pl --param Most=2 --explain --backend cpsat",
+    ),
     "topology": (
         "skb topology",
         "skb topology --from new.jsonl --format dot",

@@ -35,6 +35,7 @@ from skb.client.errors import (
     UnknownQuery,
     UnknownRules,
 )
+from skb.client.optimization import Optimum
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -86,6 +87,7 @@ __all__ = [
     "LimitExceeded",
     "Loaded",
     "Machine",
+    "Optimum",
     "Placement",
     "Predicate",
     "PrologSyntax",

@@ -1,14 +1,15 @@
 """The asyncio client."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
 
-from skb.client import exchange, rules
+from skb.client import exchange, optimization, rules
 from skb.client.exchange import LOCAL, URL, Exchange
+from skb.client.optimization import Optimum
 from skb.client.retry import PATIENCE, Attempts
 from skb.client.rules import (
     DeclaredQuery,
@@ -245,6 +246,37 @@ class AsyncClient:
     async def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
         """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
         return await self._send(exchange.tree(root, cores, seconds))
+
+    async def optimize(
+        self,
+        model: str | Sequence[Any] | None = None,
+        objective: str | Mapping[str, Any] | None = None,
+        *,
+        goal: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        seconds: float | None = None,
+        backend: str | None = None,
+        hint: Mapping[str, int] | None = None,
+        all_optimal: int | None = None,
+        explain_infeasible: bool | None = None,
+        workers: int | None = None,
+        seed: int | None = None,
+    ) -> Optimum:
+        """Solve a model: a list of terms in JSON form, or Prolog text of one; or that which a goal binds Model to.
+
+        `objective` is minimize(Expression), maximize(Expression) or satisfy, in the same ways. `hint` has values to look at first, like
+        the `values` of an earlier answer. Options that are None are as the goal says, or the service's own.
+        """
+        options = {
+            "seconds": seconds,
+            "backend": backend,
+            "hint": hint,
+            "all_optimal": all_optimal,
+            "explain_infeasible": explain_infeasible,
+            "workers": workers,
+            "seed": seed,
+        }
+        return await self._send(optimization.optimize(model, objective, goal, params, options))
 
     async def queries(self) -> list[DeclaredQuery]:
         """List the queries that rules declare."""

@@ -34,6 +34,7 @@ walk. This module and the `facts` it writes are the only ones with side effects.
 %   | rows(Name, Arguments, Limit, Offset)     | rows(ListsOfArguments, More)                     |
 %   | counts                                   | counts(ListsOfNameAndNumber)                     |
 %   | call(Name, Arguments)                    | called(Outputs): a rule of ours, in its outputs  |
+%   | read(Text)                               | read(Term): its variables are atoms, their names |
 %   | load(Name, Rows)                         | done(Number): rows of a fact, with keys it has not |
 %   | merge(Name, Rows)                        | done(Number): rows of a fact, as asserts in order |
 %   | teach(Pairs, Expected)                   | taught(Broken): see teach_all/3                  |
@@ -84,6 +85,9 @@ reply(test(Name, Text, Tests), tested(Problems, Results)) :-
     ).
 reply(queries, queries(Queries)) :-
     declared_queries(Queries).
+reply(read(Text), read(Term)) :-
+    read_named(Text, Named),
+    encoded(false, [[Named]], [[Term]]).
 reply(load(Name, Rows), done(Number)) :-
     forall(member(Row, Rows), ( Fact =.. [Name|Row], assertz(facts:Fact) )),
     length(Rows, Number).
@@ -113,6 +117,8 @@ reply(call(core_distance, [Cores]), called([Distance, Source])) :-
     costs:core_distance(Cores, Distance, Source).
 reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
     costs:tree_costs(Cores, Send, Receive, Source).
+reply(call(optimize, [Model, Objective, Options]), called([Result])) :-
+    optimize:optimize(Model, Objective, Options, Result).
 
 field_json(Name-Type, [Name, Type]).
 

@@ -2,6 +2,7 @@
           [ solve/5,                    % +Text, +Params, +Limits, +Exact, -Answers
             batch/7,                    % +Text, +Params, +Limits, +Size, +Exact, -Names, -Rows
             prepared/5,                 % +Text, +Params, -Goal, -Names, -Row
+            read_named/2,               % +Text, -Term
             in_limit/1,                 % +Outcome
             encoded/3,                  % +Exact, +Rows, -Encoded
             forget/0,
@@ -247,6 +248,16 @@ read_goal(Text, Goal, Bindings) :-
 blank(Text) :-
     catch(read_text(Text, Text, Term, _, _), engine(syntax(_, _, _)), fail),
     Term == end_of_file.
+
+%!  read_named(+Text, -Term) is det.
+%
+%   Term is what Text says, with the names of its variables, as atoms, where they stand.
+%
+%   @throws engine(What) as solve/5
+
+read_named(Text, Term) :-
+    read_goal(Text, Term, Bindings),
+    maplist(call, Bindings).
 
 read_text(Text, Part, Term, Bindings, Count) :-
     catch(setup_call_cleanup(

@@ -34,6 +34,10 @@ class Deadline:
         """Tell whether the time is up."""
         return time.monotonic() >= self.end
 
+    def left(self) -> float:
+        """Return the seconds until the end, which are negative after it."""
+        return self.end - time.monotonic()
+
     def elapsed(self) -> float:
         """Return the seconds since the start."""
         return time.monotonic() - self.start

@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 SKB = str(Path(sys.executable).with_name("skb"))
 
 ORDER = (
-    "record", "probe", "synth", "facts", "query", "place", "tree", "topology", "explain", "load", "machines",
+    "record", "probe", "synth", "facts", "query", "place", "tree", "optimize", "topology", "explain", "load", "machines",
     "token create", "token list", "token revoke", "ask", "doctor",
 )  # fmt: skip
 ELSEWHERE = ("serve", "watch")
@@ -62,6 +62,9 @@ def test_every_command_of_the_manual_gives_what_it_shows(tmp_path: Path) -> None
 def test_every_example_works(tmp_path: Path) -> None:
     assert {name for name in EXAMPLES if name.split()[0] not in TAUGHT} == {*ORDER, *ELSEWHERE}
     (tmp_path / "traffic.csv").write_text("0,5\n5,0\n")
+    (tmp_path / "model.pl").write_text(
+        "Model = [x in 0..9, named(least, x #> 3)], Objective = minimize(x), (Most = 2 ; true)"
+    )
     with Service(tmp_path / "data", "--probe") as service:
         with service.client() as client:
             client.update([{"name": "numa_core", "args": [0, 0]}])
