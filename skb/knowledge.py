@@ -17,6 +17,7 @@ from msgspec import Raw
 from skb.engine.pool import Pool
 from skb.engine.process import encode
 from skb.errors import (
+    EngineFailed,
     FellBehind,
     InvalidRequest,
     KeyExists,
@@ -95,7 +96,10 @@ class Knowledge:
 
     async def open(self) -> None:
         """Start an engine and replay the log into it. Raises StartFailed."""
-        await self._pool.open()
+        try:
+            await self._pool.open()
+        except EngineFailed as error:
+            raise StartFailed(error.detail) from error
 
     async def close(self) -> None:
         """End the engines. The log is the business of whoever opened it."""
@@ -246,7 +250,7 @@ class Knowledge:
     async def ready(self) -> None:
         """Have the vocabulary, which the first engine brings."""
         if not self.vocabulary:
-            await self.open()
+            await self._pool.open()
 
     def _expect(self, revision: int | None) -> None:
         if revision is not None and revision != self._store.revision:

@@ -76,9 +76,7 @@ in_limit(Outcome) :-
 %   variables bound is so whatever they are bound to, since what it calls is then in sight: such goals are kept. Others (a goal that
 %   calls a parameter) are checked each time, bound.
 
-:- dynamic kept/3, kept_count/1.
-
-kept_count(0).
+:- dynamic kept/3.
 
 most_kept(500).
 longest_kept(2000).
@@ -100,16 +98,17 @@ names([], [], []).
 names([Name=Variable|Free], [Name|Names], [Variable|Row]) :-
     names(Free, Names, Row).
 
+%   How many there are is asked of the predicate: a count of our own could be lost when an interrupt comes at the wrong time.
+
 keep(Text, Goal, Bindings) :-
     (   ( string_length(Text, Length), longest_kept(Longest), Length > Longest ; \+ acyclic_term(Goal) )
     ->  true
-    ;   retract(kept_count(Count)),
-        (   most_kept(Count)
-        ->  forget,
-            Next = 1
-        ;   Next is Count + 1
+    ;   predicate_property(kept(_, _, _), number_of_clauses(Count)),
+        most_kept(Most),
+        (   Count >= Most
+        ->  forget
+        ;   true
         ),
-        assertz(kept_count(Next)),
         assertz(kept(Text, Goal, Bindings))
     ).
 

@@ -147,7 +147,9 @@ class Pool:
                         yield arguments, revision
             except Moved:
                 if begun:
-                    raise EngineFailed("the engine was interrupted in the middle of this, for another; ask again") from None
+                    raise EngineFailed(
+                        "the engine was interrupted in the middle of this, for another; ask again"
+                    ) from None
                 continue
             else:
                 return
@@ -350,10 +352,15 @@ class Pool:
             if greeting.f != "ready":
                 raise StartFailed(msgspec.json.decode(greeting.args[0]))
             template.revision = await self._fill(self)
-        except (TimeoutError, Gone, EngineFailed):
+        except TimeoutError:
             self._stop()
             raise StartFailed(
                 f"the engine process did not come up within {START_SECONDS:g} s; its last words are on standard error"
+            ) from None
+        except (Gone, EngineFailed):
+            self._stop()
+            raise EngineFailed(
+                "the engine process ended while it started; its last words are on standard error of the service, ask again"
             ) from None
         except BaseException:
             self._stop()  # whoever comes next must not find one that is half full
