@@ -23,6 +23,7 @@ from skb.errors import (
     KeyExists,
     RevisionConflict,
     RevisionNotReached,
+    StartFailed,
 )
 from skb.refill import refill
 from skb.rules.queries import DeclaredQuery, declared, named
