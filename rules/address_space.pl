@@ -110,19 +110,19 @@ machine_net(Net) :-
     net(Nodes, Net).
 
 machine_node(node(core(Core), [], [map(0, Last, system, 0)|Own], none)) :-
-    core(Core, _, 1),
+    core(Core, _, _),
     \+ local_apic_address(_),
     width(Core, Last),
     Own = [].
 machine_node(node(core(Core), [], [map(Base, End, local_apic(Core), 0)|Around], none)) :-
-    core(Core, _, 1),
+    core(Core, _, _),
     local_apic_address(Base),
     End is Base + 0xfff,
     width(Core, Last),
     around(Base, End, Last, Around).
 machine_node(node(local_apic(Core), [range(0, 0xfff)], [], none)) :-
     once(local_apic_address(_)),
-    core(Core, _, 1).
+    core(Core, _, _).
 machine_node(node(system, [], Maps, none)) :-
     findall(map(Low, High, Target, Offset), system_range(Low, High, Target, Offset), Maps).
 machine_node(node(ports, [], Maps, none)) :-
