@@ -46,6 +46,11 @@ def given(type_, defaults, rows, name):
         return rows["bridge" if name == "bridge" else "device"][0][0]
     if isinstance(type_, dict) and type_["args"] == ["core"]:
         return [row[0] for row in rows["core"]]
+    if name == "tasks":
+        rows["core"]
+        return [{"f": "task", "args": ["a", 2, "compute", 0]}]
+    if isinstance(type_, dict):
+        return []
     return 3
 
 def ask(path):
