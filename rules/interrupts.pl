@@ -1,8 +1,8 @@
 :- module(interrupts,
           [ gsi_input/5,                % +Gsi, -Controller, -Input, -Polarity, -Trigger
             interrupt_paths/4,          % +Device, -Kind, -Vectors, -Path
-            interrupt_plan/7,           % +Locality, -Irq, -Device, -Core, -Weight, -Remote, -Write
-            interrupt_balance/5         % +Locality, -MaxLoad, -Bound, -RemoteLoad, -MaxLoadNow
+            interrupt_plan/8,           % +Locality, +Consumers, -Irq, -Device, -Core, -Weight, -Remote, -Write
+            interrupt_balance/6         % +Locality, +Consumers, -MaxLoad, -Bound, -RemoteLoad, -MaxLoadNow
           ]).
 
 /** <module> Interrupts: from a device's pin or message to a core, and which cores should take them
@@ -18,10 +18,11 @@ Which core should take it is a choice. The model:
     set apart from the scheduler.
   * *Weights*: how often it has come since the system started, and one more.
   * *Objective*: the least load of the core with the most first, then the least weight that is taken far from its device.
-  * `locality` decides what may be traded: `strict` takes only cores of the nearest node to a device, `balanced` any.
+  * `locality` decides what may be traded: `strict` takes only the nearest cores, `balanced` any. Nearest are those on the node of the
+    device; to an interrupt that has a consumer, that core, or those on its node if it takes none.
 
 Placing the heaviest first on the core with the least load, the nearest of those, is at most 4/3 of the best (Graham 1969); moves and swaps
-that help follow. `interrupt_balance/5` says how near the bound it is: no plan loads its busiest core less than the heaviest interrupt, or
+that help follow. `interrupt_balance/6` says how near the bound it is: no plan loads its busiest core less than the heaviest interrupt, or
 than the average.
 */
 
@@ -38,11 +39,12 @@ than the average.
 :- query(gsi_input(+gsi: count, -controller: count, -input: count, -polarity: oneof([high, low, bus, unknown]), -trigger: oneof([edge, level, bus, unknown])),
          [ doc("The I/O APIC and its input that a global system interrupt is, and how it is triggered: as an override says, or as its bus does.") ]).
 :- query(interrupt_paths(+device: addr, -kind: oneof([msix, msi, pin]), -vectors: count, -path: list(any)),
-         [ doc("The ways in which a device can interrupt: kind, number of vectors, and what it passes: remapping(Unit), gsi(Number), ioapic(Id, Input), local_apic.") ]).
-:- query(interrupt_plan(+locality: oneof([strict, balanced]), -irq: count, -device: addr, -core: core, -weight: count, -remote: flag, -write: text),
+         [ doc("The ways in which a device can interrupt: kind, number of vectors, and what it passes: link(Path), gsi(Number), ioapic(Id, Input), remapping(Unit), local_apic.") ]).
+:- query(interrupt_plan(+locality: oneof([strict, balanced]), +consumers: list(pair(count, core)), -irq: count, -device: addr, -core: core, -weight: count, -remote: flag, -write: text),
          [ doc("A core for each interrupt of a PCI device, so that the busiest core has least, near the device. Weight is how often it has come, and one \c
-more; remote is 1 where the core is not on the nearest node; write is the command that sets it."), default(locality, strict) ]).
-:- query(interrupt_balance(+locality: oneof([strict, balanced]), -max_load: count, -bound: count, -remote_load: count, -max_load_now: count),
+more; remote is 1 where the core is not among the nearest; write is the command that sets it. Consumers are pairs of an interrupt and the core \c
+that works on what it announces: that core takes it."), default(locality, strict), default(consumers, []) ]).
+:- query(interrupt_balance(+locality: oneof([strict, balanced]), +consumers: list(pair(count, core)), -max_load: count, -bound: count, -remote_load: count, -max_load_now: count),
          [ doc("How good that plan is: the load of its busiest core, what no plan can undercut, the weight that is taken far away, and the busiest core's load \c
 from these devices until now."), default(locality, strict) ]).
 
@@ -78,8 +80,20 @@ interrupt_paths(Device, Kind, Vectors, Path) :-
         Vectors = 1,
         interrupt_pin(Device, Pin, _),
         pci_interrupt(Device, Pin, Gsi),
-        findall(Step, pin_step(Gsi, Step), Path)
+        findall(Step, ( link_step(Device, Pin, Gsi, Step) ; pin_step(Gsi, Step) ), Path)
     ).
+
+%   The link device between a pin and its global system interrupt, which firmware may set to another: of functions on a root bus, whose
+%   pins are routed by the root bridge itself.
+
+link_step(addr(Segment, Bus, Device, _), Pin, Gsi, link(Link)) :-
+    rootbridge(Root, Bus, _),
+    Root = addr(Segment, _, _, _),
+    rootbridge_path(Root, Path),
+    interrupt_route(Path, Device, Pin, Link, Known),
+    Link \== "",
+    ( Known == Gsi ; Known == unknown ),
+    !.
 
 message_step(Device, remapping(Unit)) :-
     once(remapping(Device, Unit)).
@@ -101,22 +115,22 @@ remapping(Device, Unit) :-
 remapping(addr(Segment, _, _, _), Unit) :-
     dmar_unit(Unit, Segment, _, _, 1).
 
-%!  interrupt_plan(+Locality, -Irq, -Device, -Core, -Weight, -Remote, -Write) is nondet.
+%!  interrupt_plan(+Locality, +Consumers, -Irq, -Device, -Core, -Weight, -Remote, -Write) is nondet.
 
-interrupt_plan(Locality, Irq, Device, Core, Weight, Remote, Write) :-
-    plan(Locality, Placed),
+interrupt_plan(Locality, Consumers, Irq, Device, Core, Weight, Remote, Write) :-
+    plan(Locality, Consumers, Placed),
     member(placed(Irq, Device, Weight, Core, Remote), Placed),
     format(string(Write), "echo ~d > /proc/irq/~d/smp_affinity_list", [Core, Irq]).
 
-%!  interrupt_balance(+Locality, -MaxLoad, -Bound, -RemoteLoad, -MaxLoadNow) is det.
+%!  interrupt_balance(+Locality, +Consumers, -MaxLoad, -Bound, -RemoteLoad, -MaxLoadNow) is det.
 
-interrupt_balance(Locality, MaxLoad, Bound, RemoteLoad, MaxLoadNow) :-
-    plan(Locality, Placed),
+interrupt_balance(Locality, Consumers, MaxLoad, Bound, RemoteLoad, MaxLoadNow) :-
+    plan(Locality, Consumers, Placed),
     findall(Core-Weight, member(placed(_, _, Weight, Core, _), Placed), Loads),
     most(Loads, MaxLoad),
     findall(Weight, member(placed(_, _, Weight, _, 1), Placed), Remotes),
     sum_list(Remotes, RemoteLoad),
-    bound(Locality, Placed, Bound),
+    bound(Locality, Consumers, Placed, Bound),
     findall(Core-Count, ( member(placed(Irq, _, _, _, _), Placed), os_interrupt_count(Irq, Core, Count) ), Now),
     most(Now, MaxLoadNow).
 
@@ -128,7 +142,7 @@ most(Pairs, Most) :-
 
 %   Of all interrupts, the heaviest and the average; with `strict` also of those that only the cores of one node may take.
 
-bound(Locality, Placed, Bound) :-
+bound(Locality, Consumers, Placed, Bound) :-
     eligible(Cores),
     length(Cores, Count),
     findall(Weight, member(placed(_, _, Weight, _, _), Placed), Weights),
@@ -136,7 +150,7 @@ bound(Locality, Placed, Bound) :-
     sum_list(Weights, Total),
     Average is (Total + max(Count, 1) - 1) // max(Count, 1),
     (   Locality == strict
-    ->  findall(Near-Weight, ( member(placed(_, Device, Weight, _, _), Placed), near(Device, Cores, Near) ), Pairs),
+    ->  findall(Near-Weight, ( member(placed(Irq, Device, Weight, _, _), Placed), near_to(Consumers, Irq, Device, Cores, Near) ), Pairs),
         keysort(Pairs, Sorted),
         group_pairs_by_key(Sorted, Groups),
         findall(Share, ( member(Near-Some, Groups), length(Near, N), sum_list(Some, Sum), Share is (Sum + N - 1) // N ), Shares)
@@ -148,6 +162,21 @@ bound(Locality, Placed, Bound) :-
 eligible(Cores) :-
     findall(Core, ( core(Core, _, 1), \+ isolated_core(Core) ), Found),
     sort(Found, Cores).
+
+%   near_to(+Consumers, +Irq, +Device, +Cores, -Near).
+
+near_to(Consumers, Irq, Device, Cores, Near) :-
+    (   memberchk(Irq-Consumer, Consumers)
+    ->  (   memberchk(Consumer, Cores)
+        ->  Near = [Consumer]
+        ;   core_node(Consumer, Node),
+            findall(Core, ( member(Core, Cores), core_node(Core, Node) ), Near),
+            Near \== []
+        ->  true
+        ;   Near = Cores
+        )
+    ;   near(Device, Cores, Near)
+    ).
 
 %   near(+Device, +Cores, -Near): those on the nearest node to a device; all where nothing tells where it is.
 
@@ -166,9 +195,9 @@ distance(Core, Home, Distance) :-
     ;   Distance = 20
     ).
 
-%   plan(+Locality, -Placed): placed(Irq, Device, Weight, Core, Remote) for each interrupt, by number.
+%   plan(+Locality, +Consumers, -Placed): placed(Irq, Device, Weight, Core, Remote) for each interrupt, by number.
 
-plan(Locality, Placed) :-
+plan(Locality, Consumers, Placed) :-
     must_be(oneof([strict, balanced]), Locality),
     eligible(Cores),
     findall(Weight-(Irq-Device), ( os_interrupt(Irq, _, Device), Device = addr(_, _, _, _), weight(Irq, Weight) ), Found),
@@ -176,8 +205,7 @@ plan(Locality, Placed) :-
     ->  Placed = []
     ;   sort(0, @>=, Found, Unstable),
         heaviest_first(Unstable, Heaviest),
-        findall(D-Near, ( member(_-(_-D), Heaviest), near(D, Cores, Near) ), Nears0),
-        sort(Nears0, Nears),
+        findall(Irq-Near, ( member(_-(Irq-Device), Heaviest), near_to(Consumers, Irq, Device, Cores, Near) ), Nears),
         findall(0-Core, member(Core, Cores), Loads),
         foldl(place(Locality, Nears), Heaviest, Loads-[], Loaded-Unsorted),
         improved(Locality, Nears, Loaded, Unsorted, Better),
@@ -197,7 +225,7 @@ heaviest_first(Found, Heaviest) :-
     findall(Weight-(Irq-Device), member(_-(Irq-(Weight-Device)), Sorted), Heaviest).
 
 place(Locality, Nears, Weight-(Irq-Device), Loads0-Placed, Loads-[placed(Irq, Device, Weight, Core, Remote)|Placed]) :-
-    memberchk(Device-Near, Nears),
+    memberchk(Irq-Near, Nears),
     least(Locality, Near, Loads0, Load, Core),
     remote(Core, Near, Remote),
     select(Load-Core, Loads0, Others),
@@ -230,7 +258,7 @@ improved(Locality, Nears, Loads, Placed0, Placed) :-
 better(Locality, Nears, Loads0, Placed0, Loads, [placed(Irq, Device, Weight, To, Remote)|Others]) :-
     sort(1, @>=, Loads0, [Most-From|_]),
     select(placed(Irq, Device, Weight, From, _), Placed0, Others),
-    memberchk(Device-Near, Nears),
+    memberchk(Irq-Near, Nears),
     member(Load-To, Loads0),
     To \== From,
     Load + Weight < Most,
@@ -240,10 +268,10 @@ better(Locality, Nears, Loads0, Placed0, Loads, [placed(Irq, Device, Weight, To,
     moved(Loads0, From, To, Weight, Loads).
 better(balanced, Nears, Loads, Placed0, Loads, [placed(IrqA, DeviceA, Weight, CoreB, 0), placed(IrqB, DeviceB, Weight, CoreA, RemoteB)|Others]) :-
     member(placed(IrqA, DeviceA, Weight, CoreA, 1), Placed0),
-    memberchk(DeviceA-NearA, Nears),
+    memberchk(IrqA-NearA, Nears),
     member(placed(IrqB, DeviceB, Weight, CoreB, OldB), Placed0),
     memberchk(CoreB, NearA),
-    memberchk(DeviceB-NearB, Nears),
+    memberchk(IrqB-NearB, Nears),
     remote(CoreA, NearB, RemoteB),
     RemoteB =< OldB,
     !,

@@ -42,7 +42,7 @@ machine(Counts, Facts) :-
 planned(Locality, Counts, More, Cores) :-
     machine(Counts, Facts),
     append(Facts, More, All),
-    given(All, findall(Irq-Core, interrupt_plan(Locality, Irq, _, Core, _, _, _), Cores)).
+    given(All, findall(Irq-Core, interrupt_plan(Locality, [], Irq, _, Core, _, _, _), Cores)).
 
 test(queues_go_to_near_cores_in_order, Cores == [40-2, 41-3, 42-2, 43-3]) :-
     planned(strict, [5, 5, 5, 5], [], Cores).
@@ -54,25 +54,36 @@ test(cores_that_are_set_apart_take_none, Cores == [40-3, 41-3]) :-
     planned(strict, [5, 5], [isolated_core(2)], Cores).
 test(a_device_that_is_nowhere_is_near_to_all, Cores == [50-0]) :-
     given([core(0, 0, 1), core(1, 1, 1), os_interrupt(50, "x", addr(0, 9, 0, 0))],
-          findall(Irq-Core, interrupt_plan(strict, Irq, _, Core, _, _, _), Cores)).
+          findall(Irq-Core, interrupt_plan(strict, [], Irq, _, Core, _, _, _), Cores)).
 test(interrupts_of_no_device_stay, Cores == []) :-
-    given([core(0, 0, 1), os_interrupt(0, "timer", unknown)], findall(Irq-Core, interrupt_plan(strict, Irq, _, Core, _, _, _), Cores)).
+    given([core(0, 0, 1), os_interrupt(0, "timer", unknown)], findall(Irq-Core, interrupt_plan(strict, [], Irq, _, Core, _, _, _), Cores)).
+test(a_consumer_takes_its_own, Cores == [40-0, 41-2, 42-3]) :-
+    machine([5, 5, 5], Facts),
+    given(Facts, findall(Irq-Core, interrupt_plan(strict, [40-0], Irq, _, Core, _, 0, _), Cores)).
+test(a_consumer_that_takes_none_has_it_on_its_node, Core == 3) :-
+    machine([5], Facts),
+    given([isolated_core(2)|Facts], interrupt_plan(strict, [40-2], 40, _, Core, _, 0, _)).
+test(a_link_device_is_on_the_way, Path == [link("\\_SB_.LNKA"), gsi(11), ioapic(8, 11), local_apic]) :-
+    given([ device(addr(0, 0, 3, 0), 1, 1, 1, 1, 1, 1), interrupt_pin(addr(0, 0, 3, 0), a, 11), pci_interrupt(addr(0, 0, 3, 0), a, 11),
+            ioapic(8, 0xfec00000, 0), rootbridge(addr(0, 0, 0, 0), 0, 255), rootbridge_path(addr(0, 0, 0, 0), "\\_SB_.PCI0"),
+            interrupt_route("\\_SB_.PCI0", 3, a, "\\_SB_.LNKA", unknown) ],
+          interrupt_paths(addr(0, 0, 3, 0), pin, 1, Path)).
 test(what_to_write, Write == "echo 2 > /proc/irq/40/smp_affinity_list") :-
     machine([5], Facts),
-    given(Facts, interrupt_plan(strict, 40, _, _, _, 0, Write)).
+    given(Facts, interrupt_plan(strict, [], 40, _, _, _, 0, Write)).
 
 test(a_move_helps_where_the_heaviest_first_does_not, MaxLoad-Bound == 9-9) :-
     machine([6, 5, 3, 2], Facts),       % with one more each: 7 + 3 and 6 + 4, at best 10 of 20
-    given(Facts, interrupt_balance(strict, MaxLoad0, Bound0, 0, 16)),
+    given(Facts, interrupt_balance(strict, [], MaxLoad0, Bound0, 0, 16)),
     MaxLoad is MaxLoad0 - 1,
     Bound is Bound0 - 1.
 test(the_bound_holds, forall(member(Locality-Counts, [strict-[1, 2, 3, 4, 5], balanced-[1, 2, 3, 4, 5], strict-[100], balanced-[7, 7, 7], strict-[]]))) :-
     machine(Counts, Facts),
-    given(Facts, interrupt_balance(Locality, MaxLoad, Bound, _, _)),
+    given(Facts, interrupt_balance(Locality, [], MaxLoad, Bound, _, _)),
     assertion(MaxLoad >= Bound).
 test(no_plan_is_better, forall(member(Counts, [[3, 3, 2, 2, 2], [9, 7, 5, 3, 1], [8, 8, 1], [5, 4, 3, 3, 3]]))) :-
     machine(Counts, Facts),
-    given(Facts, interrupt_balance(strict, MaxLoad, _, _, _)),
+    given(Facts, interrupt_balance(strict, [], MaxLoad, _, _, _)),
     findall(Worst, ( assigned(Counts, A, B), Worst is max(A, B) ), All),
     min_list(All, Best),
     assertion(MaxLoad * 6 =< Best * 7).         % two cores: Graham's bound is 7/6
