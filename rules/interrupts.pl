@@ -46,7 +46,7 @@ more; remote is 1 where the core is not among the nearest; write is the command 
 that works on what it announces: that core takes it."), default(locality, strict), default(consumers, []) ]).
 :- query(interrupt_balance(+locality: oneof([strict, balanced]), +consumers: list(pair(count, core)), -max_load: count, -bound: count, -remote_load: count, -max_load_now: count),
          [ doc("How good that plan is: the load of its busiest core, what no plan can undercut, the weight that is taken far away, and the busiest core's load \c
-from these devices until now."), default(locality, strict) ]).
+from these devices until now."), default(locality, strict), default(consumers, []) ]).
 
 %!  gsi_input(+Gsi, -Controller, -Input, -Polarity, -Trigger) is semidet.
 %

@@ -17,6 +17,8 @@ def value(term: Any) -> str:
     match term:
         case {"f": "addr", "args": [segment, bus, device, function]}:
             return f"{segment:04x}:{bus:02x}:{device:02x}.{function:x}"
+        case {"f": "-", "args": [one, other]}:
+            return f"{value(one)}-{value(other)}"
         case {"f": name, "args": arguments}:
             return f"{name}({', '.join(value(argument) for argument in arguments)})"
         case {"var": name}:
