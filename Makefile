@@ -1,5 +1,5 @@
 # The two commands: `make run` and `make test`. Both do all their own set-up.
-.PHONY: help run test test-rules setup lint format fuzz bench clean
+.PHONY: help run test test-rules test-c setup lint format fuzz bench clean
 
 PY := .venv/bin/python
 BIN := .venv/bin
@@ -30,6 +30,9 @@ fuzz: setup ## mutated recordings through the probes, for minutes (ARGS="--secon
 
 test-rules: setup ## the tests of the rules, with swipl alone
 	@$(BIN)/pytest -q tests/rules $(ARGS)
+
+test-c: setup ## the C library of channels: sanitizers, models of all interleavings
+	@$(BIN)/pytest -q tests/multikernel/urpc/test_urpc_sanitizers.py tests/multikernel/urpc/test_urpc_models.py $(ARGS)
 
 bench-%: setup
 	@tools/bench.sh $*

@@ -46,6 +46,7 @@ missing_packages() {
     command -v acpiexec >/dev/null || echo acpica-tools
     command -v lspci >/dev/null || echo pciutils          # the peers that tests hold our readings against
     command -v lstopo-no-graphics >/dev/null || echo hwloc-nox
+    command -v spin >/dev/null || echo spin               # models of the message path are checked with it
 }
 
 packages=$(missing_packages | tr '\n' ' ')
