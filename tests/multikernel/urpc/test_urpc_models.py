@@ -1,4 +1,4 @@
-"""The waiting protocol and the ring, as models of all their interleavings, checked by Spin: right as they are, wrong without any of their parts."""
+"""The waiting protocol and the ring as models, checked by Spin: right as they are, and wrong without any of their parts."""
 
 from __future__ import annotations
 
