@@ -118,7 +118,7 @@ def _asked(query: DeclaredQuery, general: Schema) -> Schema:
     found.pop("examples", None)
     found["properties"]["params"] = {
         "type": "object",
-        "properties": {each.name: {"description": each.words, **_takes(each.type)} for each in given},
+        "properties": {each.name: {"description": each.words, **_widened(_takes(each.type))} for each in given},
         "required": required,
         "additionalProperties": False,
     }
@@ -143,10 +143,22 @@ def _answered(query: DeclaredQuery, general: Schema) -> Schema:
     answered = [parameter for parameter in query.parameters if parameter.mode != "in"]
     found["properties"]["solutions"]["items"] = {
         "type": "object",
-        "properties": {each.name: {"description": each.words, **of_type(each.type)} for each in answered},
+        "properties": {each.name: {"description": each.words, **_widened(of_type(each.type))} for each in answered},
         "required": [each.name for each in answered if each.mode == "out"],
         "additionalProperties": False,
     }
+    return found
+
+
+def _widened(schema: Any) -> Any:
+    """Give a schema without `prefixItems`, which few readers of OpenAPI know: any of the items may stand anywhere."""
+    if isinstance(schema, list):
+        return [_widened(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _widened(value) for key, value in schema.items() if key != "prefixItems"}
+    if "prefixItems" in schema:
+        found["items"] = {"anyOf": _widened(schema["prefixItems"])}
     return found
 
 

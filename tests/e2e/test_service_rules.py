@@ -649,6 +649,7 @@ def skb(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=60,
         stdin=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "200"},
     )
 
 
