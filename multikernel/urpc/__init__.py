@@ -22,6 +22,7 @@ from multikernel.urpc._urpc import (
     Corrupt,
     Doorbell,
     MessageTooLong,
+    PeerDied,
     Segment,
     UrpcError,
     WaitSet,
@@ -30,6 +31,7 @@ from multikernel.urpc._urpc import (
     max_message,
     ordering_costs,
 )
+from multikernel.urpc.peers import watch_peer
 
 __all__ = [
     "MAX_INLINE",
@@ -38,6 +40,7 @@ __all__ = [
     "Corrupt",
     "Doorbell",
     "MessageTooLong",
+    "PeerDied",
     "Segment",
     "UrpcError",
     "WaitSet",
@@ -46,6 +49,7 @@ __all__ = [
     "max_message",
     "ordering_costs",
     "pair",
+    "watch_peer",
 ]
 
 

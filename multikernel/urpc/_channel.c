@@ -2,6 +2,8 @@
 #include "_urpc.h"
 
 #include <pthread.h>
+#include <stddef.h>
+#include <structmember.h>
 #include <unistd.h>
 
 /*
@@ -67,6 +69,11 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     Module *module = module_of(self);
     switch (result) {
     case URPC_CLOSED:
+        if (self->channel.gone) {
+            PyErr_SetString(module->peer_died,
+                            "the process at the other end has died, and all it sent has been received");
+            break;
+        }
         PyErr_SetString(module->closed,
                         "the other end of the channel has been closed, and all it sent has been received");
         break;
@@ -162,6 +169,9 @@ static void channel_dealloc(PyObject *object)
 {
     Channel *self = (Channel *)object;
     PyTypeObject *type = Py_TYPE(self);
+    if (self->weak_references != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
     end(self);
     Py_XDECREF(self->spare);
     Py_DECREF(self->segment);
@@ -169,6 +179,16 @@ static void channel_dealloc(PyObject *object)
     Py_DECREF(self->peer);
     type->tp_free(self);
     Py_DECREF(type);
+}
+
+/* Known to whoever watches processes: peers.py. */
+static PyObject *channel_peer_died(PyObject *object, PyObject *Py_UNUSED(arguments))
+{
+    Channel *self = (Channel *)object;
+    if (!self->closed) {
+        urpc_peer_died(&self->channel);
+    }
+    Py_RETURN_NONE;
 }
 
 /* ---- looking ---- */
@@ -266,6 +286,9 @@ static PyMethodDef channel_methods[] = {
                "How long one message that is there keeps the receiver busy, in picoseconds, for each of "
                "`count`: from "
                "lines that the sender wrote last. The other end runs measure_send(count).")},
+    {"_peer_died", channel_peer_died, METH_NOARGS,
+     PyDoc_STR(
+         "_peer_died($self, /)\n--\n\nThe process at the other end has ended. watch_peer() calls this.")},
     {"close", channel_close, METH_NOARGS,
      PyDoc_STR(
          "close($self, /)\n--\n\n"
@@ -290,6 +313,11 @@ static PyGetSetDef channel_properties[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMemberDef channel_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Channel, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyType_Slot channel_slots[] = {
     {Py_tp_doc,
      (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell)\n--\n\n"
@@ -300,6 +328,7 @@ static PyType_Slot channel_slots[] = {
     {Py_tp_dealloc, channel_dealloc},
     {Py_tp_methods, channel_methods},
     {Py_tp_getset, channel_properties},
+    {Py_tp_members, channel_members},
     {0, NULL},
 };
 

@@ -58,6 +58,10 @@ static int execute(PyObject *object)
             NULL ||
         (module->closed = add_exception(object, "Closed", "This end or the other has been closed.",
                                         module->error)) == NULL ||
+        (module->peer_died = add_exception(
+             object, "PeerDied",
+             "The process at the other end has died (see watch_peer); all it sent has been received.",
+             module->closed)) == NULL ||
         (module->too_long = add_exception(object, "MessageTooLong", "More than max_message(capacity) bytes.",
                                           module->error)) == NULL ||
         (module->corrupt = add_exception(
@@ -79,6 +83,7 @@ static int traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(module->waitset);
     Py_VISIT(module->error);
     Py_VISIT(module->closed);
+    Py_VISIT(module->peer_died);
     Py_VISIT(module->too_long);
     Py_VISIT(module->corrupt);
     return 0;
@@ -93,6 +98,7 @@ static int clear(PyObject *object)
     Py_CLEAR(module->waitset);
     Py_CLEAR(module->error);
     Py_CLEAR(module->closed);
+    Py_CLEAR(module->peer_died);
     Py_CLEAR(module->too_long);
     Py_CLEAR(module->corrupt);
     return 0;

@@ -26,6 +26,7 @@ typedef struct {
     PyTypeObject *waitset;
     PyObject *error;
     PyObject *closed;
+    PyObject *peer_died;
     PyObject *too_long;
     PyObject *corrupt;
 } Module;
@@ -43,6 +44,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD struct urpc_channel channel;
+    PyObject *weak_references;
     Segment *segment;
     Doorbell *own;
     Doorbell *peer;

@@ -62,7 +62,7 @@ static bool is_message(const struct urpc_channel *channel, uint64_t header, uint
 static enum urpc_result harvest(struct urpc_channel *channel, struct urpc_watch *watch)
 {
     uint64_t status = atomic_load_explicit(&channel->peer->status, memory_order_acquire);
-    if (status & 1) {
+    if (status & 1 || channel->gone) {
         return URPC_CLOSED;
     }
     if (status >> 1 > channel->sent) {
@@ -123,7 +123,7 @@ enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, si
     if (unlikely(channel->broken)) {
         return channel->broken;
     }
-    if (unlikely(atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1)) {
+    if (unlikely(atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1 || channel->gone)) {
         return URPC_CLOSED;
     }
     if (unlikely(length > urpc_max_message(channel->capacity))) {
@@ -179,12 +179,13 @@ enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watc
     uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
     if (!is_message(channel, header, channel->consumed)) {
         uint64_t status = atomic_load_explicit(&channel->peer->status, memory_order_acquire);
-        if (status & 1) {
+        bool closed = status & 1 || channel->gone;
+        if (closed) {
             header = atomic_load_explicit(&line->header, memory_order_acquire);
         }
         if (is_stale(channel, header)) {
             *watch = (struct urpc_watch){&line->header, &channel->peer->status, header, status};
-            return status & 1 ? URPC_CLOSED : URPC_AGAIN;
+            return closed ? URPC_CLOSED : URPC_AGAIN;
         }
         if (!is_message(channel, header, channel->consumed)) {
             return corrupt(channel);
@@ -251,4 +252,10 @@ void urpc_channel_close(struct urpc_channel *channel)
 {
     atomic_store_explicit(&channel->self->status, channel->consumed << 1 | 1, memory_order_release);
     urpc_doorbell_notify(channel->peer_doorbell);
+}
+
+void urpc_peer_died(struct urpc_channel *channel)
+{
+    channel->gone = true;
+    urpc_doorbell_move(channel->own_doorbell);
 }

@@ -114,6 +114,7 @@ struct urpc_channel {
     const struct urpc_doorbell *own_doorbell;
     const struct urpc_doorbell *peer_doorbell;
     enum urpc_result broken; /* URPC_OK, or URPC_CORRUPT for ever */
+    bool gone;               /* the peer's process has ended, and closed nothing (urpc_peer_died) */
 };
 
 /* Bytes of a segment whose rings have this capacity; 0 if it is no power of two between the limits. */
@@ -128,6 +129,11 @@ static inline uint32_t urpc_max_message(uint32_t capacity)
 /* Become side 0 or 1 of a segment. False if that side has been taken before. */
 bool urpc_channel_init(struct urpc_channel *channel, struct urpc_segment_memory *memory, uint32_t capacity,
                        unsigned side, const struct urpc_doorbell *own, const struct urpc_doorbell *peer);
+
+/* The peer's process is known to have ended: what it sent can be received, then it counts as closed. Its
+ * stores are visible by then, since whoever learns of the end of a process (pidfd) is ordered after it. Wakes
+ * whoever waits on our doorbell. */
+void urpc_peer_died(struct urpc_channel *channel);
 
 /* Put a message into the ring, without notifying: OK, AGAIN, CLOSED, CORRUPT or TOO_LONG. Never part of it.
  */
