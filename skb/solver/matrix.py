@@ -1,7 +1,7 @@
 """Square matrices of non-negative integers, checked once at the door so that nothing behind it has to.
 
-Plain tuples of tuples, no NumPy: the matrices have at most a few hundred rows, the inner loops walk one row at a
-time, and the service must start where nothing but Python is installed.
+Plain tuples of tuples: hashable, exact whatever the size of the numbers, and quick enough where the inner loops walk one row at a
+time. The search for placements, which looks at all pairs at every step, turns them into NumPy arrays.
 """
 
 from collections.abc import Sequence

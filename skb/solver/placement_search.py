@@ -4,11 +4,15 @@ Neighbours of an assignment are those in which one dispatcher moves to a core wi
 Instead of a table with the gain of every exchange, kept for all pairs, `_pull[a][k]` holds what dispatcher a would cost
 on core k while all others stay. A gain is then four look-ups and a correction, an accepted change costs one pass over
 the rows of those dispatchers that talk to the moved one, and cores beyond the number of dispatchers come for free.
+All neighbours are looked at in one stroke, as arrays; costs that may not fit in 64 bits make them arrays of Python's integers.
 """
 
 import itertools
 import random
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from skb.solver.deadline import Deadline
 from skb.solver.placement_problem import Problem
@@ -66,91 +70,99 @@ class _Search:
     def __init__(self, problem: Problem, start: Sequence[int], seed: int) -> None:
         self._problem = problem
         self._random = random.Random(seed)
-        self._both = [
-            [a + b for a, b in zip(row, column, strict=True)]
-            for row, column in zip(problem.traffic, zip(*problem.traffic, strict=True), strict=True)
-        ]
-        self._round_trip = [
-            [a + b for a, b in zip(row, column, strict=True)]
-            for row, column in zip(problem.distance, zip(*problem.distance, strict=True), strict=True)
-        ]
-        self._columns = list(zip(*problem.distance, strict=True))
-        self._partners = [[b for b, weight in enumerate(row) if weight and b != a] for a, row in enumerate(self._both)]
-        self._tabu = [[0] * len(problem.distance) for _ in problem.traffic]
+        largest = sum(map(sum, problem.traffic)) * max(map(max, problem.distance))
+        self._type: Any = np.int64 if 16 * largest < 2**62 else object
+        self._never = 16 * largest + 1  # more than any step changes the cost by
+        self._distance = np.array(problem.distance, dtype=self._type)
+        self._round_trip = self._distance + self._distance.T
+        self._own = np.array([row[a] for a, row in enumerate(problem.traffic)], dtype=self._type)
+        self._out = np.array(problem.traffic, dtype=self._type)
+        np.fill_diagonal(self._out, 0)
+        self._both = self._out + self._out.T
+        self._tabu = np.zeros((len(problem.traffic), len(problem.distance)), dtype=np.int64)
         self._steps = 0
         self._settle(start)
 
     def _settle(self, assignment: Sequence[int]) -> None:
         """Stand at an assignment and work out all of its pulls."""
-        problem = self._problem
-        self._at = list(assignment)
-        self._load = [0] * len(problem.distance)
-        for core in assignment:
-            self._load[core] += 1
-        self._cost = problem.cost(assignment)
-        self._pull = [
-            [problem.traffic[a][a] * problem.distance[k][k] for k in problem.cores] for a in problem.dispatchers
-        ]
-        for b, core in enumerate(assignment):
-            self._shift(b, self._columns[core], problem.distance[core])
+        self._at = np.array(assignment, dtype=np.intp)
+        self._load = np.bincount(self._at, minlength=len(self._distance))
+        self._cost = self._problem.cost(assignment)
+        self._pull = (
+            self._own[:, None] * self._distance.diagonal()[None, :]
+            + self._out @ self._distance[:, self._at].T
+            + self._out.T @ self._distance[self._at, :]
+        )
 
-    def _shift(self, moved: int, there: Sequence[int], back: Sequence[int]) -> None:
-        """Let the others feel `moved` at distances that have grown by `there` towards it and by `back` from it."""
-        traffic = self._problem.traffic
-        for a in self._partners[moved]:
-            row = self._pull[a]
-            if self._problem.symmetric:
-                weight = self._both[a][moved]
-                self._pull[a] = [v + weight * d for v, d in zip(row, there, strict=True)]
-            else:
-                out, home = traffic[a][moved], traffic[moved][a]
-                self._pull[a] = [v + out * d + home * e for v, d, e in zip(row, there, back, strict=True)]
+    def _shift(self, weights: tuple[Any, Any], left: int, core: int) -> None:
+        """Let all feel that dispatchers of the `weights` (to them, from them) have gone from one core to another."""
+        out, home = weights
+        there = self._distance[:, core] - self._distance[:, left]
+        if self._problem.symmetric:
+            touched = np.flatnonzero(out)
+            self._pull[touched] += np.multiply.outer(2 * out[touched], there)
+            return
+        back = self._distance[core, :] - self._distance[left, :]
+        touched = np.flatnonzero((out != 0) | (home != 0))
+        self._pull[touched] += np.multiply.outer(out[touched], there) + np.multiply.outer(home[touched], back)
 
     def _move(self, dispatcher: int, core: int) -> None:
-        left = self._at[dispatcher]
-        distance, columns = self._problem.distance, self._columns
+        """Put a dispatcher on a core with room, and bar the way back for a while."""
+        left = int(self._at[dispatcher])
+        self._bar(dispatcher, left)
         self._load[left] -= 1
         self._load[core] += 1
         self._at[dispatcher] = core
+        self._shift((self._out[:, dispatcher], self._out[dispatcher, :]), left, core)
+
+    def _exchange(self, a: int, b: int) -> None:
+        """Let two dispatchers exchange their cores, and bar the way back for a while."""
+        left, core = int(self._at[a]), int(self._at[b])
+        self._bar(b, core)
+        self._bar(a, left)
+        self._at[a], self._at[b] = core, left
+        self._shift((self._out[:, a] - self._out[:, b], self._out[a, :] - self._out[b, :]), left, core)
+
+    def _bar(self, dispatcher: int, core: int) -> None:
         size = max(len(self._at), 4)
-        self._tabu[dispatcher][left] = self._steps + self._random.randint(size - size // 4, size + size // 4)
-        self._shift(
-            dispatcher,
-            [new - old for new, old in zip(columns[core], columns[left], strict=True)],
-            [new - old for new, old in zip(distance[core], distance[left], strict=True)],
-        )
+        self._tabu[dispatcher, core] = self._steps + self._random.randint(size - size // 4, size + size // 4)
 
     def _best_step(self, best: int) -> tuple[int, int, int, int] | None:
         """Return (change of cost, dispatcher, its core, the other dispatcher or -1) of the best neighbour allowed."""
-        at, pull, distance, now = self._at, self._pull, self._problem.distance, self._steps
-        room = self._problem.room
-        vacant = [k for k, load in enumerate(self._load) if load < room]
-        stay = [row[core] for row, core in zip(pull, at, strict=True)]
-        here = [distance[core][core] for core in at]
+        at, pull, size = self._at, self._pull, len(self._at)
+        here = self._distance.diagonal()[at]
+        gain = pull[:, at]
+        stay = gain.diagonal().copy()
+        gain -= stay[:, None]
+        change = gain + gain.T
+        change -= self._both * (here[:, None] + here[None, :] - self._round_trip[at[:, None], at])
+        barred = self._tabu[:, at] > self._steps
+        barred &= barred.T
         record = best - self._cost  # a change below this leads to a new best, which nothing forbids
-        chosen: tuple[int, int, int, int] | None = None
-        least: float = float("inf")
-        for a, core in enumerate(at):
-            row, tabu, base = pull[a], self._tabu[a], stay[a]
-            for k in vacant:
-                change = row[k] - base
-                if change < least and k != core and (tabu[k] <= now or change < record):
-                    least, chosen = change, (change, a, k, -1)
-            both, trips, diagonal = self._both[a], self._round_trip[core], here[a]
-            for b in range(a + 1, len(at)):
-                other = at[b]
-                change = row[other] - base + pull[b][core] - stay[b] - both[b] * (diagonal + here[b] - trips[other])
-                if (
-                    change < least
-                    and other != core
-                    and (tabu[other] <= now or self._tabu[b][core] <= now or change < record)
-                ):
-                    least, chosen = change, (change, a, other, b)
+        barred &= change >= record
+        if self._problem.room > 1:
+            barred |= at[:, None] == at[None, :]
+        else:
+            np.fill_diagonal(barred, True)
+        change[barred] = self._never
+        a, b = divmod(int(change.argmin()), size)
+        least = int(change[a, b])
+        chosen = (least, a, int(at[b]), b) if least < self._never else None
+
+        vacant = np.flatnonzero(self._load < self._problem.room)
+        if len(vacant):
+            change = pull[:, vacant] - stay[:, None]
+            barred = (self._tabu[:, vacant] > self._steps) & (change >= record)
+            barred |= at[:, None] == vacant[None, :]
+            change[barred] = self._never
+            a, k = divmod(int(change.argmin()), len(vacant))
+            if change[a, k] < least:
+                chosen = (int(change[a, k]), a, int(vacant[k]), -1)
         return chosen
 
     def run(self, deadline: Deadline) -> list[int]:
         """Walk; return the best assignment met."""
-        best_cost, best = self._cost, list(self._at)
+        best_cost, best = self._cost, self._standing()
         found = 0
         while best_cost > 0 and self._steps - found < PATIENCE * len(best) ** 2 and not deadline.passed():
             self._steps += 1
@@ -161,12 +173,17 @@ class _Search:
                 continue
             change, dispatcher, core, other = step
             if other >= 0:
-                self._move(other, self._at[dispatcher])
-            self._move(dispatcher, core)
+                self._exchange(dispatcher, other)
+            else:
+                self._move(dispatcher, core)
             self._cost += change
             if self._cost < best_cost:
-                best_cost, best, found = self._cost, list(self._at), self._steps
+                best_cost, best, found = self._cost, self._standing(), self._steps
         return best
+
+    def _standing(self) -> list[int]:
+        """Return the assignment as it is now."""
+        return [int(core) for core in self._at]
 
     def _beside(self, assignment: Sequence[int]) -> list[int]:
         """Disturb some dispatchers, a different number each time: move one to a core with room, or exchange two."""
