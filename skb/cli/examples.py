@@ -17,8 +17,12 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb query 'numa_core(Node, Core)' --param Core=0 --json",
         "skb query 'cpu_thread(C, P, _, _)' --from new.jsonl --limit 3",
     ),
-    "place": ("skb place traffic.csv", "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json"),
-    "tree": ("skb tree 0", "skb tree 0 --from new.jsonl --json"),
+    "place": (
+        "skb place traffic.csv",
+        "skb place --distance distance.csv --traffic traffic.csv --json",
+        "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json",
+    ),
+    "tree": ("skb tree 0", "skb tree --latency latency.csv --root 0 --json", "skb tree 0 --from new.jsonl --json"),
     "optimize": (
         "skb optimize model.pl",
         "skb optimize model.pl --from new.jsonl --seconds 5 --all 3 --json",

@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import examples, offline, optimize, questions, rules, show, token
+from skb.cli import examples, matrices, offline, optimize, questions, rules, show, token
 from skb.cli import machines as machine_commands
 from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
@@ -160,9 +160,18 @@ def query(
 @app.command()
 def place(
     traffic: Annotated[
-        Path,
+        Path | None,
         typer.Argument(exists=True, dir_okay=False, help="CSV: messages from dispatcher (row) to dispatcher (column)."),
-    ],
+    ] = None,
+    traffic_file: Annotated[
+        Path | None, typer.Option("--traffic", exists=True, dir_okay=False, help="The same, as an option.")
+    ] = None,
+    distance: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="CSV: distances between cores, of any unit; then no machine is asked."
+        ),
+    ] = None,
     cores: Annotated[
         str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")
     ] = None,
@@ -175,7 +184,18 @@ def place(
     json: Json = False,
 ) -> None:
     """Find cores for dispatchers so that their traffic travels least."""
-    matrix = _matrix(traffic)
+    wanted = traffic or traffic_file
+    if wanted is None or (traffic is not None and traffic_file is not None):
+        raise typer.BadParameter("name one file of traffic, as an argument or with --traffic")
+    if distance is not None:
+        if cores or avoid or max_per_core != 1:
+            raise typer.BadParameter(
+                "with --distance all its cores are there, each for one dispatcher: leave the others out"
+            )
+        placed = matrices.place(distance, wanted, seconds)
+        _print(placed, json, lambda: show.placed(placed))
+        return
+    matrix = matrices.integers(wanted)
     with connect(url, machine, source) as client:
         placement = client.place(
             len(matrix),
@@ -190,7 +210,22 @@ def place(
 
 @app.command()
 def tree(
-    root: Annotated[int, typer.Argument(help="The core that broadcasts.")],
+    root: Annotated[int | None, typer.Argument(min=0, help="The core that broadcasts.")] = None,
+    root_core: Annotated[int | None, typer.Option("--root", min=0, help="The same, as an option.")] = None,
+    latency: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV: one-way latencies in ns, a square or a triangle; then no machine is asked.",
+        ),
+    ] = None,
+    send: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what a message costs its sender, in ns.")
+    ] = None,
+    receive: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what it costs its receiver, in ns.")
+    ] = None,
     cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
     seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
     source: Source = None,
@@ -199,8 +234,19 @@ def tree(
     json: Json = False,
 ) -> None:
     """Find the broadcast tree by which the last core has received soonest."""
+    start = root if root is not None else root_core
+    if start is None or (root is not None and root_core is not None):
+        raise typer.BadParameter("name one core that broadcasts, as an argument or with --root")
+    if latency is not None:
+        if cores:
+            raise typer.BadParameter("with --latency all its cores are reached: leave --cores out")
+        grown = matrices.tree(latency, send, receive, start, seconds)
+        _print(grown, json, lambda: show.grown(grown))
+        return
+    if send is not None or receive is not None:
+        raise typer.BadParameter("--send and --receive go with --latency")
     with connect(url, machine, source) as client:
-        found = client.tree(root, cores=_cores(cores) if cores else None, seconds=seconds)
+        found = client.tree(start, cores=_cores(cores) if cores else None, seconds=seconds)
     _print(found, json, lambda: show.tree(found))
 
 
@@ -277,21 +323,3 @@ def _cores(text: str) -> list[int]:
             raise typer.BadParameter(f"{text!r}: write cores like 0-3,8")
         cores.extend(range(int(low), int(high or low) + 1))
     return cores
-
-
-def _matrix(path: Path) -> list[list[int]]:
-    """Read a square matrix of integers from CSV."""
-    rows: list[list[int]] = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append([int(cell) for cell in line.replace(";", ",").split(",")])
-            except ValueError as error:
-                raise typer.BadParameter(
-                    f"{path}, line {number}: {error}; rows are integers with commas between"
-                ) from error
-    if any(len(row) != len(rows) for row in rows) or not rows:
-        raise typer.BadParameter(
-            f"{path} has {len(rows)} rows of {[len(row) for row in rows]} numbers; a square is needed"
-        )
-    return rows

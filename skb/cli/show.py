@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
+from skb.cli.matrices import Grown, Placed
 from skb.client import Answer, Explanation, Machine, Placement, Predicate, Step, Tree
 
 
@@ -136,6 +137,31 @@ def explanation(found: Explanation) -> RenderableType:
 
     grow(top, found.proof)
     return top
+
+
+def placed(found: Placed) -> RenderableType:
+    """Show a placement on the cores of a matrix."""
+    shown = Table(box=None)
+    shown.add_column("dispatcher", justify="right")
+    shown.add_column("core", justify="right")
+    for index, core in enumerate(found.assignment):
+        shown.add_row(str(index), str(core))
+    gap = (found.cost - found.bound) / found.cost if found.cost else 0.0
+    words = f"{found.status}: cost {found.cost:,}, bound {found.bound:,}, gap {gap:.1%}, {found.seconds:.2f} s"
+    return Group(shown, Text(words))
+
+
+def grown(found: Grown) -> RenderableType:
+    """Show a broadcast tree over the cores of a matrix."""
+    root = RichTree(f"core {found.root}")
+    waiting = [(root, found.root)]
+    while waiting:
+        branch, core = waiting.pop()
+        waiting += [(branch.add(f"core {child}"), child) for child in found.children.get(str(core), [])]
+    words = (
+        f"{found.status}: {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, {found.seconds:.2f} s"
+    )
+    return Group(root, Text(words))
 
 
 def time(seconds: float) -> str:
