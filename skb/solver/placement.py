@@ -19,15 +19,21 @@ from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
 from skb.solver.levels import lowered
 from skb.solver.matrix import checked, checked_rows
+from skb.solver.placement_bound import root_bound
 from skb.solver.placement_conditions import Condition, Only, checked_conditions, restricted
 from skb.solver.placement_feasible import Feasibility, feasible
 from skb.solver.placement_problem import Problem
 from skb.solver.placement_problem import problem as working_form
 from skb.solver.placement_proof import prove_placement
+from skb.solver.placement_relaxed import relaxed
 from skb.solver.placement_search import construct, improve, in_order
 from skb.solver.symmetry import symmetry
 
 PROVABLE = 20  # dispatchers; beyond, seldom more can be proved than the first bound, and finding gets most of the time
+
+
+RELAXED = 512  # places; beyond, the continuous problem takes its time
+MANY = 20  # starts from there; more hardly bring anything
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ def place(
         tuple(restricted(condition, usable) for condition in wanted),
     )
     starts = [construct(problem), in_order(problem)]
+    starts += _relaxed(problem, deadline.share(0.4))
     if len(start) == len(messages) and set(start) <= set(usable) and max(map(start.count, start)) <= max_per_core:
         starts.append([usable.index(core) for core in start])
     starts = [each for each in starts if problem.keeps(each)] or starts[:1]
@@ -105,19 +112,38 @@ def place(
     )
 
 
-def _solve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadline) -> tuple[Sequence[int], int]:
-    """Return a placement and a bound. A short search comes first: often a bound then proves that there is no more to find."""
+def _relaxed(problem: Problem, deadline: Deadline) -> list[list[int]]:
+    """Return starts from the continuous problem: one if the problem is small, as many as there is time for if it is large."""
+    found: list[list[int]] = []
     few = len(problem.traffic) <= PROVABLE
-    best = improve(problem, starts, deadline.share(0.5 if few else 0.1))
-    floor = _floor(problem, best, deadline.share(0.5 if few else 0.15))
-    if floor < problem.cost(best) and not few:
-        best = improve(problem, [best, *starts], deadline.share(0.8), floor)
+    while (
+        len(problem.distance) * problem.room <= RELAXED and not deadline.passed() and len(found) < (1 if few else MANY)
+    ):
+        assignment = relaxed(problem, deadline, seed=len(found))
+        if assignment is None:
+            break
+        found.append(assignment)
+    return found
+
+
+def _solve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadline) -> tuple[Sequence[int], int]:
+    """Return a placement and a bound. A first bound comes before the search: often that has no more to find than what it says."""
+    few = len(problem.traffic) <= PROVABLE
+    floor = root_bound(problem)
+    if few or floor >= min(map(problem.cost, starts)):
+        best = improve(problem, starts, deadline.share(0.5), floor)
+        floor = max(floor, _floor(problem, best, deadline.share(0.5)))
+    else:
+        best = improve(problem, starts, deadline.share(0.85), floor)
+        floor = max(floor, _floor(problem, best, deadline.share(0.4)))
     proof = prove_placement(problem, problem.cost(best), floor, deadline)
     return best if proof.solution is None else proof.solution, proof.bound
 
 
 def _floor(problem: Problem, known: Sequence[int], deadline: Deadline) -> int:
     """Return what no placement costs less than, proved where the noise of measured distances hides no symmetry."""
+    if deadline.passed():
+        return 0
     levels = lowered(problem.distance)
     if levels == problem.distance or len(set(symmetry(levels).twins())) == len(levels):
         return 0

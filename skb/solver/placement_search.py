@@ -14,7 +14,7 @@ import numpy as np
 
 from skb.solver._placement import Walk
 from skb.solver.deadline import Deadline
-from skb.solver.placement_conditions import Alone, AtMost, Condition, Only, Same
+from skb.solver.placement_conditions import Alone, AtMost, Condition, Different, Only, Same
 from skb.solver.placement_problem import Problem
 
 PATIENCE = 300  # times the square of the number of dispatchers: steps without a better placement before it is content
@@ -25,7 +25,8 @@ LARGEST = 2**58  # no sum of the walk's may come near what 64 bits hold
 def construct(problem: Problem) -> list[int]:
     """Place one dispatcher after another, the one with most traffic to those placed first, where it costs least now.
 
-    Conditions are kept as far as one step at a time can; the result may break some.
+    Those that conditions tie down come before all others, and a group that is to be together goes where there is room for all of it. That
+    keeps most conditions, but the result may break some.
     """
     kind: Any = np.int64 if _largest(problem) < LARGEST else object
     traffic, distance = np.array(problem.traffic, dtype=kind), np.array(problem.distance, dtype=kind)
@@ -39,12 +40,12 @@ def construct(problem: Problem) -> list[int]:
     weight, drawn = traffic.sum(axis=1), np.zeros(size, dtype=kind)
     load = [0] * cores
     assignment = [-1] * size
+    urgency = _urgency(problem)
     waiting = list(range(size))
     while waiting:
-        dispatcher = max(waiting, key=lambda a: (drawn[a], weight[a], -a))
-        allowed = problem.allowed(assignment)
+        dispatcher = max(waiting, key=lambda a: (-urgency[a], drawn[a], weight[a], -a))
         vacant = [k for k in range(cores) if load[k] < problem.room]
-        open_cores = [k for k in vacant if allowed(dispatcher, k)] if problem.conditions else vacant
+        open_cores = _open(problem, assignment, load, dispatcher, vacant)
         cost = pull[dispatcher]
         core = min(open_cores or vacant, key=lambda k: (cost[k], centre[k], k))
         waiting.remove(dispatcher)
@@ -55,6 +56,35 @@ def construct(problem: Problem) -> list[int]:
         pull[touched] += np.multiply.outer(traffic[touched, dispatcher], distance[:, core])
         pull[touched] += np.multiply.outer(traffic[dispatcher, touched], distance[core, :])
     return assignment
+
+
+def _urgency(problem: Problem) -> list[int]:
+    """Return for each dispatcher when it is to be placed: the larger its group, and the fewer its choices, the earlier."""
+    urgency = [len(problem.conditions) + 3 for _ in problem.dispatchers]
+    groups = sorted((c for c in problem.conditions if isinstance(c, Same)), key=lambda c: -len(c.dispatchers))
+    ranked = [*groups, *(c for kind in (Alone, Only, Different) for c in problem.conditions if isinstance(c, kind))]
+    for rank, condition in reversed(list(enumerate(ranked))):
+        for a in condition.dispatchers:
+            urgency[a] = rank
+    return urgency
+
+
+def _open(
+    problem: Problem, assignment: Sequence[int], load: Sequence[int], dispatcher: int, vacant: Sequence[int]
+) -> list[int]:
+    """Return the vacant cores that conditions leave to a dispatcher, if any those with room for all that must go with it."""
+    if not problem.conditions:
+        return list(vacant)
+    allowed = problem.allowed(assignment)
+    found = [k for k in vacant if allowed(dispatcher, k)]
+    for condition in problem.conditions:
+        if isinstance(condition, Same) and dispatcher in condition.dispatchers:
+            to_come = sum(assignment[a] < 0 for a in condition.dispatchers)
+            room: dict[int, int] = {}
+            for k in found:
+                room[condition.part[k]] = room.get(condition.part[k], 0) + problem.room - load[k]
+            found = [k for k in found if room[condition.part[k]] >= to_come] or found
+    return found
 
 
 def in_order(problem: Problem) -> list[int]:
