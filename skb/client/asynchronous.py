@@ -250,8 +250,8 @@ class AsyncClient:
 
         `constraints` must hold: `{"type": "same", "dispatchers": [0, 1], "part": "node"}`, and so on. `prefer` names cores that they
         would like; the answer says why one was not taken. With `current`, where they are now, leaving a core costs `move_price`, in ps
-        times messages. `emit`: forms in which other tools take the answer (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`),
-        which call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
+        times messages. `emit`: forms in which other tools take it (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`), which
+        call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
         """
         return await self._send(
             placement.place(
