@@ -16,8 +16,15 @@ from itertools import chain
 from skb.solver.deadline import Deadline
 from skb.solver.pci_plan_packing import Placed
 from skb.solver.pci_plan_problem import Bar, Bridge, DeviceSet, Kind, Space, check, roots
+from skb.solver.pci_plan_reasons import reason
 from skb.solver.pci_plan_regions import Block, Headroom, Pool, pools
 from skb.solver.pci_plan_search import Found, search, span
+
+IN_ORDER = 0.6
+"""Of the time: for packing in order, before CP-SAT has the rest."""
+
+LEAST_SECONDS = 0.05
+"""With less than that left, CP-SAT is not asked."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +117,51 @@ def plan(devices: DeviceSet, *, share: bool = False, seconds: float = 5.0) -> Pl
     todo = [pool for root in roots(devices) for pool in pools(devices, root, share=share)]
     found = []
     for number, pool in enumerate(todo):
-        one = search(pool, deadline.share(1 / (len(todo) - number)))
+        one = packed(devices, pool, deadline.share(1 / (len(todo) - number)), share=share)
         if one.windows is None:
-            return Plan("infeasible" if one.proved else "unknown", (), (), (), (), deadline.elapsed(), "")
+            why = reason(pool, proved=one.proved)
+            if one.proved and not share and _possible(devices, pool, seconds):
+                why += "; there is a plan if prefetchable registers may share windows with other memory (share)"
+            return Plan("infeasible" if one.proved else "unknown", (), (), (), (), deadline.elapsed(), why)
         found.append(one)
     return _told(todo, found, deadline)
+
+
+def packed(devices: DeviceSet, pool: Pool, deadline: Deadline, *, share: bool) -> Found:
+    """Pack one pool: in order, and with what that leaves open, by CP-SAT."""
+    found = search(pool, deadline.share(IN_ORDER))
+    if found.proved or deadline.left() < LEAST_SECONDS:
+        return found
+    from skb.solver.pci_plan_cpsat import solve  # OR-Tools takes longer to load than most plans to find
+
+    hint = found.windows
+    if not pool.lossless:
+        hint = None
+        (pool,) = (
+            one
+            for root in roots(devices)
+            for one in pools(devices, root, share=share, pages=False)
+            if (one.root, one.space) == (pool.root, pool.space)
+        )
+    answer = solve(pool, hint, found.cost if found.windows is not None else None, found.bound, deadline)
+    if answer.windows is None:
+        if found.windows is not None:
+            return Found(found.windows, found.cost, found.cost if answer.proved else found.bound, answer.proved)
+        return Found(None, 0, answer.bound, answer.proved)
+    cost = span(answer.windows)
+    if found.windows is not None and found.cost <= cost:
+        return Found(found.windows, found.cost, min(answer.bound, found.cost), answer.bound >= found.cost)
+    return Found(answer.windows, cost, min(answer.bound, cost), answer.proved or answer.bound >= cost)
+
+
+def _possible(devices: DeviceSet, pool: Pool, seconds: float) -> bool:
+    """Tell whether there is a packing if windows are shared, as far as that is seen soon."""
+    root = next(one for one in roots(devices) if pool.root == f"root bridge {one[0]:04x}:{one[1]:02x}")
+    return any(
+        search(one, Deadline.after(min(seconds, 1.0))).windows is not None
+        for one in pools(devices, root, share=True)
+        if one.space == pool.space
+    )
 
 
 def _told(todo: list[Pool], found: list[Found], deadline: Deadline) -> Plan:

@@ -5,10 +5,11 @@ grain to the next after all that is behind it. Reserved ranges are stepped over.
 device and function, or on each bus the largest alignment first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from skb.solver.pci_plan_packing import Gaps, Placed
-from skb.solver.pci_plan_problem import FOUR_GIB
+from skb.solver.pci_plan_problem import FOUR_GIB, Bar
 from skb.solver.pci_plan_regions import Block, Item, Pool, Region
 
 
@@ -29,7 +30,7 @@ def greedy(pool: Pool, *, largest_first: bool) -> tuple[tuple[Placed, ...], ...]
     return tuple(windows)
 
 
-def _order(largest_first: bool) -> "_Key":
+def _order(largest_first: bool) -> Callable[[Item], Any]:
     return (lambda item: (-item.align, *_place(item))) if largest_first else _place
 
 
@@ -38,7 +39,7 @@ def _place(item: Item) -> tuple[object, ...]:
     if isinstance(item, Region):
         return (item.bridge.function, 1, item.kind)
     what = item.parts[0].what
-    return (what.function, 0, what.index) if hasattr(what, "index") else (what.bridge.function, 2, what.kind)
+    return (what.function, 0, what.index) if isinstance(what, Bar) else (what.bridge.function, 2, what.kind)
 
 
 def _windows_for(item: Item, pool: Pool) -> Iterable[int]:

@@ -6,6 +6,7 @@ A device set is data that says what there is; checking it finds what contradicts
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from skb.solver.errors import SolverError
@@ -148,7 +149,7 @@ def _window_problems(devices: DeviceSet) -> Iterator[str]:
         if not 0 <= window.low <= window.high < ALL:
             yield f"{window} is no range: low must not be above high, and both fit 64 bits"
     ordered = sorted(devices.windows, key=lambda window: (window.space, window.low))
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in pairwise(ordered):
         if one.space == other.space and other.low <= one.high:
             yield f"{one} and {other} overlap; an address can be forwarded to one bus only"
 
@@ -180,7 +181,7 @@ def _bar_problems(bar: Bar) -> Iterator[str]:
         return
     if bar.size <= 0 or bar.aligned <= 0 or bar.aligned & (bar.aligned - 1) or bar.size % bar.aligned:
         yield f"{bar} has {bar.size} bytes aligned to {bar.aligned}; a size must be a power of two, or a multiple of one"
-    elif bar.aligned < LEAST[bar.space]:
+    elif bar.aligned < LEAST[bar.space] and bar.fixed is None:
         yield f"{bar} has {bar.size} bytes; the smallest in {bar.space} has {LEAST[bar.space]}"
     if bar.width not in (32, 64) or (bar.space == "io" and bar.width != 32):
         yield f"{bar} has addresses of {bar.width} bits; memory has 32 or 64, io has 32"
@@ -194,7 +195,8 @@ def _bar_problems(bar: Bar) -> Iterator[str]:
 
 def _unreachable(devices: DeviceSet) -> Iterator[str]:
     reached = reachable(devices)
-    for item in (*devices.bars, *devices.bridges):
+    items: tuple[Bar | Bridge, ...] = (*devices.bars, *devices.bridges)
+    for item in items:
         bus = (item.function.segment, item.function.bus)
         if bus not in reached:
             yield (

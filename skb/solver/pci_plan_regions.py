@@ -109,13 +109,17 @@ Item = Block | Region
 
 @dataclass(frozen=True)
 class Pool:
-    """All of one space below a root bridge. `gaps`: for each of its windows the ranges (end excluded) that are not reserved."""
+    """All of one space below a root bridge. `gaps`: for each of its windows the ranges (end excluded) that are not reserved.
+
+    It is `lossless` if its best packing is that of the registers one by one: pages may lose something where sizes are no powers of two.
+    """
 
     root: str
     space: Space
     gaps: tuple[tuple[tuple[int, int], ...], ...]
     items: tuple[Item, ...]
     alternatives: tuple[tuple[tuple[Item, ...], ...], ...]
+    lossless: bool = True
 
     @property
     def wanted(self) -> int:
@@ -125,22 +129,26 @@ class Pool:
 
 
 def pools(devices: DeviceSet, root: tuple[int, int], *, share: bool = False, pages: bool = True) -> list[Pool]:
-    """Return what has to be packed below a root bridge, memory first. With `share`, prefetchable registers may do without windows of
-    their own. With `pages`, small registers behind a bridge are put into blocks as large as the grain of its windows.
+    """Return what has to be packed below a root bridge, memory first.
+
+    With `share`, prefetchable registers may do without windows of their own. With `pages`, small registers behind a bridge are put into
+    blocks as large as the grain of its windows.
     """
     builder = _Builder(devices, pages=pages)
     found = []
-    for space in ("memory", "io"):
+    spaces: tuple[Space, ...] = ("memory", "io")
+    for space in spaces:
         windows = [one for one in devices.windows if (one.segment, one.bus) == root and one.space == space]
         blocks = [_block(bar) for bar in builder.bars.get(root, ()) if bar.space == space]
         ways = [builder.alternatives(bridge, space, share=share) for bridge in builder.below.get(root, ())]
         always = [way[0] for way in ways if len(way) == 1]
         pool = Pool(
             f"root bridge {root[0]:04x}:{root[1]:02x}",
-            space,  # type: ignore[arg-type]  # mypy widens the loop variable
+            space,
             tuple(_free(one.low, one.high + 1, devices, space) for one in sorted(windows, key=lambda one: one.low)),
             (*blocks, *(item for way in always for item in way)),
             tuple(way for way in ways if len(way) > 1),
+            not pages or all(bar.size == bar.aligned or bar.fixed is not None for bar in devices.bars),
         )
         if pool.items or pool.alternatives:
             found.append(pool)
@@ -216,7 +224,9 @@ class _Builder:
             self._region(one, kind, kind_of, min(width, one.prefetchable_width)) for one in self.below.get(bus, ())
         ]
         regions = [one for one in inner if one is not None]
-        children = (*(paged(blocks, GRAINS[kind]) if self._pages else blocks), *regions)
+        if self._pages:
+            blocks = paged(blocks, GRAINS[kind])
+        children: tuple[Item, ...] = (*blocks, *regions)
         if not children:
             return None
         return Region(bridge, kind, children, min([limit, *(child.limit for child in children)]))

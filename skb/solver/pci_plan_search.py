@@ -42,8 +42,7 @@ class Found:
 
 def search(pool: Pool, deadline: Deadline) -> Found:
     """Pack a pool into the gaps of its windows."""
-    seeker = _Seeker(pool, deadline)
-    return seeker.found()
+    return _Seeker(pool, deadline).found()
 
 
 def span(windows: Sequence[Sequence[Placed]]) -> int:
@@ -133,7 +132,9 @@ class _Seeker:
         bound += sum(min(sum(map(self._packer.least, way)) for way in ways) for ways in self._pool.alternatives)
         everything = [gap for window in self._pool.gaps for gap in window]
         if bound > sum(end - low for low, end in everything):
-            return Found(None, 0, bound, proved=True)
+            return Found(
+                None, 0, bound, proved=True
+            )  # and so it is for registers one by one: pages add nothing to this
         complete = False
         try:
             self._quickly(everything)
@@ -145,7 +146,7 @@ class _Seeker:
                 if self._best is not None and floor >= self._best[0][0]:
                     continue
                 complete = self._pack(way, floor) and complete
-            complete = complete and self._packer.exact and not self._late
+            complete = complete and self._packer.exact and self._pool.lossless and not self._late
         except OutOfTime:
             complete = False
         if self._best is None:
