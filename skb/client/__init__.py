@@ -36,6 +36,7 @@ from skb.client.errors import (
     UnknownRules,
 )
 from skb.client.optimization import Optimum
+from skb.client.pci import PciBase, PciKept, PciOpened, PciPlan, PciRange, PciUse
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -88,6 +89,12 @@ __all__ = [
     "Loaded",
     "Machine",
     "Optimum",
+    "PciBase",
+    "PciKept",
+    "PciOpened",
+    "PciPlan",
+    "PciRange",
+    "PciUse",
     "Placement",
     "Predicate",
     "PrologSyntax",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from skb.solver.deadline import Deadline
+from skb.solver.pci_plan_greedy import greedy
 from skb.solver.pci_plan_packing import Placed
 from skb.solver.pci_plan_problem import Bar, Bridge, DeviceSet, Kind, Space, check, roots
 from skb.solver.pci_plan_reasons import reason
@@ -59,15 +60,17 @@ class Kept:
 class Use:
     """How much of one space of a root bridge is used: `ranges` from first to last address in each of its windows that is used.
 
-    `wanted` is what registers and head-room add up to, `used` what the ranges do, of which no plan uses less than `bound`.
+    `wanted` is what registers and head-room add up to, `used` what the ranges do, of which no plan uses less than `bound`. `greedy` is what
+    greedy placement in post-order uses, None if it fails.
     """
 
-    root: str
+    root: tuple[int, int]
     space: Space
     ranges: tuple[tuple[int, int], ...]
     wanted: int
     used: int
     bound: int
+    greedy: int | None
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def plan(devices: DeviceSet, *, share: bool = False, seconds: float = 5.0) -> Pl
                 why += "; there is a plan if prefetchable registers may share windows with other memory (share)"
             return Plan("infeasible" if one.proved else "unknown", (), (), (), (), deadline.elapsed(), why)
         found.append(one)
-    return _told(todo, found, deadline)
+    return _told(devices, todo, found, deadline)
 
 
 def packed(devices: DeviceSet, pool: Pool, deadline: Deadline, *, share: bool) -> Found:
@@ -137,12 +140,7 @@ def packed(devices: DeviceSet, pool: Pool, deadline: Deadline, *, share: bool) -
     hint = found.windows
     if not pool.lossless:
         hint = None
-        (pool,) = (
-            one
-            for root in roots(devices)
-            for one in pools(devices, root, share=share, pages=False)
-            if (one.root, one.space) == (pool.root, pool.space)
-        )
+        (pool,) = (one for one in pools(devices, pool.root, share=share, pages=False) if one.space == pool.space)
     answer = solve(pool, hint, found.cost if found.windows is not None else None, found.bound, deadline)
     if answer.windows is None:
         if found.windows is not None:
@@ -154,17 +152,23 @@ def packed(devices: DeviceSet, pool: Pool, deadline: Deadline, *, share: bool) -
     return Found(answer.windows, cost, min(answer.bound, cost), answer.proved or answer.bound >= cost)
 
 
+def greedily(devices: DeviceSet, pool: Pool) -> int | None:
+    """Return what greedy placement in post-order uses of a pool, in the better of its orders; None if it fails in both."""
+    (raw,) = (one for one in pools(devices, pool.root, pages=False) if one.space == pool.space)
+    tried = (greedy(raw, largest_first=largest_first) for largest_first in (False, True))
+    return min((span(windows) for windows in tried if windows is not None), default=None)
+
+
 def _possible(devices: DeviceSet, pool: Pool, seconds: float) -> bool:
     """Tell whether there is a packing if windows are shared, as far as that is seen soon."""
-    root = next(one for one in roots(devices) if pool.root == f"root bridge {one[0]:04x}:{one[1]:02x}")
     return any(
         search(one, Deadline.after(min(seconds, 1.0))).windows is not None
-        for one in pools(devices, root, share=True)
+        for one in pools(devices, pool.root, share=True)
         if one.space == pool.space
     )
 
 
-def _told(todo: list[Pool], found: list[Found], deadline: Deadline) -> Plan:
+def _told(devices: DeviceSet, todo: list[Pool], found: list[Found], deadline: Deadline) -> Plan:
     bars: list[Assigned] = []
     windows: list[BridgeWindow] = []
     kept: list[Kept] = []
@@ -184,7 +188,9 @@ def _told(todo: list[Pool], found: list[Found], deadline: Deadline) -> Plan:
             for placed in one.windows
             if placed
         )
-        uses.append(Use(pool.root, pool.space, ranges, pool.wanted, span(one.windows), one.bound))
+        uses.append(
+            Use(pool.root, pool.space, ranges, pool.wanted, span(one.windows), one.bound, greedily(devices, pool))
+        )
     return Plan(
         "optimal" if all(one.proved for one in found) else "feasible",
         tuple(sorted(bars, key=lambda one: (one.bar.function, one.bar.index))),
@@ -203,7 +209,7 @@ def _opened(placed: Iterable[Placed]) -> Iterator[Assigned | BridgeWindow | Kept
                 base = one.start + part.offset
                 if isinstance(part.what, Headroom):
                     bridge, kind = part.what.bridge, part.what.kind
-                    yield Kept(bridge, kind, base, bridge.headroom[kind])
+                    yield Kept(bridge, kind, base, bridge.headroom.of(kind))
                 else:
                     yield Assigned(part.what, base)
         else:

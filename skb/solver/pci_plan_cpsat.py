@@ -44,6 +44,8 @@ def solve(
     pool: Pool, hint: Sequence[Sequence[Placed]] | None, cost: int | None, bound: int, deadline: Deadline
 ) -> Answer:
     """Pack a pool. `hint`: a packing to begin with; `cost`: what one is known to span; no packing spans less than `bound`."""
+    if not any(pool.gaps):
+        return Answer(None, bound, proved=cost is None)
     model = _Model(pool, cost, bound)
     if hint is not None:
         model.hint(hint)
@@ -73,6 +75,8 @@ class _Model:
             for low, high in window
             if -(-low // self.unit) < high // self.unit
         ]
+        if not self._gaps:  # too small for anything: CP-SAT is to find that out
+            self._gaps = [(0, 0, 0)]
         self._span = (min(low for _, low, _ in self._gaps), max(high for _, _, high in self._gaps))
         self._roots: list[tuple[_Posted, cp_model.IntVar, list[cp_model.IntVar]]] = []
         taken: list[tuple[tuple[Item, ...], cp_model.IntVar]] = [(pool.items, self.cp.new_constant(1))]
@@ -133,7 +137,9 @@ class _Model:
         base = self.cp.new_int_var(low // scale, max(low // scale, high // scale), "")
         least = _least(item) // self.unit
         length = self.cp.new_int_var(-(-least // scale), max(-(-least // scale), (high - low) // scale + 1), "")
-        start, end = base * scale, base * scale + length * scale
+        last = self.cp.new_int_var(low // scale, max(low // scale, high // scale), "")
+        self.cp.add(base + length == last).only_enforce_if(taken)
+        start, end = base * scale, last * scale
         self.cp.add(end <= high).only_enforce_if(taken)
         inside = tuple(self._post(child, taken) for child in item.children)
         self._in_order(inside, taken)
@@ -201,6 +207,7 @@ class _Model:
 def _units(item: Item) -> Iterator[int]:
     if isinstance(item, Block):
         yield item.align
+        yield item.size & -item.size
     else:
         yield item.grain
         for child in item.children:

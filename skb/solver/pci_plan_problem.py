@@ -5,7 +5,7 @@ A device set is data that says what there is; checking it finds what contradicts
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -63,9 +63,24 @@ class Bar:
         return self.alignment or self.size
 
 
+class Spare(NamedTuple):
+    """Bytes to be kept free behind a bridge, by the kind of window."""
+
+    memory: int = 0
+    prefetchable: int = 0
+    io: int = 0
+
+    def of(self, kind: Kind) -> int:
+        """Return the bytes of one kind."""
+        return {"memory": self.memory, "prefetchable": self.prefetchable, "io": self.io}[kind]
+
+
+NO_SPARE = Spare()
+
+
 @dataclass(frozen=True)
 class Bridge:
-    """A PCI-to-PCI bridge. `headroom`: bytes to be kept free behind it, by the kind of window.
+    """A PCI-to-PCI bridge, and its head-room.
 
     `prefetchable_width` is the width of the addresses of its prefetchable window: 64, 32, or 0 if it has none.
     """
@@ -73,7 +88,7 @@ class Bridge:
     function: Address
     secondary: int
     prefetchable_width: int = 64
-    headroom: Mapping[Kind, int] = field(default_factory=dict)
+    headroom: Spare = NO_SPARE
 
     def __str__(self) -> str:
         return f"bridge {self.function} (to bus {self.secondary:02x})"
@@ -168,11 +183,11 @@ def _bridge_problems(devices: DeviceSet) -> Iterator[str]:
         leads[bus] = bridge
         if bridge.prefetchable_width not in (0, 32, 64):
             yield f"the prefetchable window of {bridge} has {bridge.prefetchable_width} bits; it must be 0, 32 or 64"
-        for kind, size in bridge.headroom.items():
-            if kind not in GRAINS or size < 0:
-                yield f"{bridge} is to keep {size} bytes of {kind} free; give a size from 0 of memory, prefetchable or io"
-            elif kind == "prefetchable" and size and not bridge.prefetchable_width:
-                yield f"{bridge} is to keep prefetchable addresses free, and has no prefetchable window"
+        for kind, size in zip(GRAINS, bridge.headroom, strict=True):
+            if size < 0:
+                yield f"{bridge} is to keep {size} bytes of {kind} free; give a size from 0"
+        if bridge.headroom.prefetchable and not bridge.prefetchable_width:
+            yield f"{bridge} is to keep prefetchable addresses free, and has no prefetchable window"
 
 
 def _bar_problems(bar: Bar) -> Iterator[str]:

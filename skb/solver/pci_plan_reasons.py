@@ -19,11 +19,11 @@ NAMED = 4
 def reason(pool: Pool, *, proved: bool) -> str:
     """Say in a sentence why a pool has no packing, naming registers, bridges and windows."""
     if not proved:
-        return f"no plan for the {pool.space} below {pool.root} was found in the time given, and none is known not to exist; give more"
+        return f"no plan for the {pool.space} below {pool.bridge} was found in the time given, and none is known not to exist; give more"
     items = (*pool.items, *chain.from_iterable(ways[0] for ways in pool.alternatives))
     if not pool.gaps:
         return (
-            f"{_named(items)} below {pool.root} {'needs' if len(items) == 1 else 'need'} {pool.space},"
+            f"{_named(items)} below {pool.bridge} {'needs' if len(items) == 1 else 'need'} {pool.space},"
             f" and no {pool.space} window of that root bridge is known; give it one, or plan without {pool.space}"
         )
     packer = Packer(Deadline.after(SECONDS))
@@ -70,7 +70,7 @@ def _too_much(pool: Pool, items: Sequence[Item], packer: Packer) -> str | None:
             words = where if pool.space == "memory" else ""
             largest = sorted(bound_to, key=packer.least, reverse=True)
             return (
-                f"what is below {pool.root} needs at least {_bytes(needed)} of {pool.space}{words}, and {_windows(pool)}"
+                f"what is below {pool.bridge} needs at least {_bytes(needed)} of {pool.space}{words}, and {_windows(pool)}"
                 f" {'has' if len(pool.gaps) == 1 else 'have'} {_bytes(free)} free there: {_bytes(needed - free)} too little;"
                 f" the most is for {_named(largest)}; {_help(pool, bound_to)}"
             )
@@ -108,7 +108,7 @@ def _help(pool: Pool, items: Sequence[Item]) -> str:
 def _windows(pool: Pool) -> str:
     ranges = [f"{window[0][0]:#x}-{window[-1][1] - 1:#x}" for window in pool.gaps if window]
     plural = "window" if len(ranges) == 1 else "windows"
-    return f"the {pool.space} {plural} {', '.join(ranges)} of {pool.root}"
+    return f"the {pool.space} {plural} {', '.join(ranges)} of {pool.bridge}"
 
 
 def _named(items: Sequence[Item], most: int = NAMED) -> str:

@@ -114,12 +114,17 @@ class Pool:
     It is `lossless` if its best packing is that of the registers one by one: pages may lose something where sizes are no powers of two.
     """
 
-    root: str
+    root: tuple[int, int]
     space: Space
     gaps: tuple[tuple[tuple[int, int], ...], ...]
     items: tuple[Item, ...]
     alternatives: tuple[tuple[tuple[Item, ...], ...], ...]
     lossless: bool = True
+
+    @property
+    def bridge(self) -> str:
+        """The root bridge, as messages call it."""
+        return f"root bridge {self.root[0]:04x}:{self.root[1]:02x}"
 
     @property
     def wanted(self) -> int:
@@ -143,16 +148,23 @@ def pools(devices: DeviceSet, root: tuple[int, int], *, share: bool = False, pag
         ways = [builder.alternatives(bridge, space, share=share) for bridge in builder.below.get(root, ())]
         always = [way[0] for way in ways if len(way) == 1]
         pool = Pool(
-            f"root bridge {root[0]:04x}:{root[1]:02x}",
+            root,
             space,
             tuple(_free(one.low, one.high + 1, devices, space) for one in sorted(windows, key=lambda one: one.low)),
             (*blocks, *(item for way in always for item in way)),
             tuple(way for way in ways if len(way) > 1),
-            not pages or all(bar.size == bar.aligned or bar.fixed is not None for bar in devices.bars),
+            not pages or _powers_of_two(devices),
         )
         if pool.items or pool.alternatives:
             found.append(pool)
     return found
+
+
+def _powers_of_two(devices: DeviceSet) -> bool:
+    spare = (size for bridge in devices.bridges for size in bridge.headroom)
+    return all(bar.size == bar.aligned or bar.fixed is not None for bar in devices.bars) and all(
+        size & (size - 1) == 0 for size in spare
+    )
 
 
 def _free(low: int, end: int, devices: DeviceSet, space: str) -> tuple[tuple[int, int], ...]:
@@ -169,7 +181,7 @@ def _free(low: int, end: int, devices: DeviceSet, space: str) -> tuple[tuple[int
 
 
 def _bytes(what: Bar | Headroom) -> int:
-    return what.size if isinstance(what, Bar) else what.bridge.headroom[what.kind]
+    return what.size if isinstance(what, Bar) else what.bridge.headroom.of(what.kind)
 
 
 def _block(bar: Bar) -> Block:
@@ -217,9 +229,11 @@ class _Builder:
             for bar in self.bars.get(bus, ())
             if (bar.space == "io") == (kind == "io") and _through(kind_of(bar), width) == kind
         ]
-        if size := bridge.headroom.get(kind, 0):
-            align = 1 << (size.bit_length() - 1)
-            blocks.append(Block(size, align, limit, None, (Part(Headroom(bridge, kind), 0),)))
+        for spare in GRAINS:
+            size = bridge.headroom.of(spare)
+            if size and _through(spare, width) == kind:
+                align = 1 << (size.bit_length() - 1)
+                blocks.append(Block(size, align, limit, None, (Part(Headroom(bridge, spare), 0),)))
         inner = [
             self._region(one, kind, kind_of, min(width, one.prefetchable_width)) for one in self.below.get(bus, ())
         ]

@@ -67,7 +67,7 @@ def set_term(devices: DeviceSet) -> str:
     reserved = [f"reserved({_atom(r.name)}, {r.space}, {r.low}, {r.high})" for r in devices.reserved]
     bridges = [
         f"pci_bridge({_addr(b.function)}, {b.secondary}, {b.prefetchable_width}, "
-        f"{_list(f'headroom({kind}, {size})' for kind, size in b.headroom.items())})"
+        f"{_list(f'headroom({kind}, {size})' for kind, size in b.headroom._asdict().items())})"
         for b in devices.bridges
     ]
     bars = [
