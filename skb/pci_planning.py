@@ -3,7 +3,7 @@
 Who plans and who judges share nothing: the solver is Python, the rules of PCI are Prolog (`rules/pci_resources.pl`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from skb.api import pci_models as models
 from skb.errors import EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.solver.pci_plan import Plan, plan
-from skb.solver.pci_plan_problem import NO_SPARE, Address, Bar, Bridge, DeviceSet, Reserved, Spare, Window
+from skb.solver.pci_plan_problem import NO_SPARE, Address, Bar, Bridge, DeviceSet, Reserved, Spare, Window, reachable
 from skb.solving import SolvingProcesses
 
 
@@ -25,7 +25,7 @@ class PciPlanner:
     async def plan(self, request: models.PciPlanRequest) -> models.PciPlan:
         """Find base addresses. Raises InvalidRequest, EngineFailed."""
         if request.devices is None:
-            devices, hotplug, source, revision = await self._known(request.keep)
+            devices, hotplug, source, revision = await self._known(request.keep, request.leave_out)
         else:
             if request.keep:
                 raise InvalidRequest(
@@ -51,31 +51,45 @@ class PciPlanner:
             raise EngineFailed(f"the plan was found to break the rules of PCI, so it is not given: {violations[0]}")
         return _told(found, source, revision)
 
-    async def _known(self, keep: Sequence[str]) -> tuple[DeviceSet, set[Address], str, int]:
+    async def _known(self, keep: Sequence[str], leave_out: Sequence[str]) -> tuple[DeviceSet, set[Address], str, int]:
         """Give what the machine's functions need, its bridges with hot-plug, where windows are from, and the revision of that."""
         (windows, source, reserved, bridges, bars), revision = await self._knowledge.rule("pci_inventory")
+        bars = [bar for bar in bars if not _left_out(bar["args"], leave_out)]
         kept = {_address(text) for text in keep}
-        known = {_function(bar["args"][0]) for bar in bars}
-        if unknown := kept - known:
+        if unknown := kept - {_function(bar["args"][0]) for bar in bars}:
             raise InvalidRequest(f"keep names {min(unknown)}, which is no function with base address registers")
         unsized = [bar["args"] for bar in bars if bar["args"][2] == "unknown"]
         if unsized:
-            function, index = _function(unsized[0][0]), unsized[0][1]
+            function, index = _function(unsized[0][0]), str(unsized[0][1])
             raise InvalidRequest(
                 f"the size of BAR {index} of {function} is not known"
                 + (f", nor that of {len(unsized) - 1} more" if len(unsized) > 1 else "")
                 + ": configuration space alone does not tell it; probe the running machine, or a recording with sysfs"
+                + ("; or leave out vf" if index.startswith("vf") else "")
             )
         if not bars and not bridges:
             raise InvalidRequest("no PCI function is known that needs addresses; probe as root, or give devices")
-        devices = DeviceSet(
-            tuple(Window(*window["args"]) for window in windows),
+        devices = devices_of(windows, reserved, bridges, bars, kept)
+        hotplug = {_function(function) for function, _, _, plugged in _arguments(bridges) if plugged}
+        return devices, hotplug, source, revision
+
+
+def devices_of(
+    windows: Sequence[dict[str, Any]],
+    reserved: Sequence[dict[str, Any]],
+    bridges: Sequence[dict[str, Any]],
+    bars: Sequence[dict[str, Any]],
+    kept: Collection[Address] = (),
+) -> DeviceSet:
+    """Give what `pci_inventory/5` found, in JSON form, as a device set; the registers of functions in `kept` stay where they are."""
+    return _rooted(
+        DeviceSet(
+            tuple(Window(*window) for window in _arguments(windows)),
             tuple(Bridge(_function(f), secondary, width) for f, secondary, width, _ in _arguments(bridges)),
             tuple(_known_bar(arguments, kept) for arguments in _arguments(bars)),
             tuple(Reserved(str(name), low, high, space) for name, space, low, high in _arguments(reserved)),
         )
-        hotplug = {_function(function) for function, _, _, plugged in _arguments(bridges) if plugged}
-        return _rooted(devices), hotplug, source, revision
+    )
 
 
 def _arguments(terms: Iterable[dict[str, Any]]) -> list[list[Any]]:
@@ -92,17 +106,21 @@ def _address(text: str) -> Address:
     return Address(int(segment, 16), int(bus, 16), int(device, 16), int(function, 16))
 
 
-def _known_bar(arguments: list[Any], kept: set[Address]) -> Bar:
+def _known_bar(arguments: list[Any], kept: Collection[Address]) -> Bar:
     term, index, size, alignment, space, width, prefetchable, base, fixed = arguments
     function = _function(term)
     stays = bool(fixed) or (function in kept and base > 0)
     return Bar(function, str(index), size, space, width, bool(prefetchable), alignment, base if stays else None)
 
 
+def _left_out(bar: list[Any], kinds: Sequence[str]) -> bool:
+    """Tell whether a register is not to be planned: of a kind that was named, or a ROM of which nobody knows how large it is."""
+    index, size = str(bar[1]), bar[2]
+    return (index == "rom" and size == "unknown") or any(index.startswith(kind) for kind in kinds)
+
+
 def _rooted(devices: DeviceSet) -> DeviceSet:
     """Leave out bridges on buses that nothing leads to, if nothing behind them needs addresses: firmware hides such buses."""
-    from skb.solver.pci_plan_problem import reachable
-
     reached = reachable(devices)
     needed = {(bar.function.segment, bar.function.bus) for bar in devices.bars}
     lost = [one for one in devices.bridges if (one.function.segment, one.function.bus) not in reached]

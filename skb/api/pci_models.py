@@ -115,6 +115,9 @@ class PciPlanRequest(Model):
     headroom_of: dict[Function, PciHeadroom] = Field(
         default_factory=dict, max_length=MOST, description="What single bridges are to keep free, by their function."
     )
+    leave_out: list[Literal["rom", "vf"]] = Field(
+        default_factory=list, description="Of the machine's: expansion ROMs, or what virtual functions need."
+    )
     spaces: list[Space] = Field(default=["memory", "io"], min_length=1, description="What to plan.")
     share: Annotated[
         bool,

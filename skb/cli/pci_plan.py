@@ -21,6 +21,13 @@ app = typer.Typer()
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
+class LeftOut(StrEnum):
+    """What is not planned."""
+
+    rom = "rom"
+    vf = "vf"
+
+
 class PlannedSpace(StrEnum):
     """What is planned."""
 
@@ -55,6 +62,12 @@ def pci_plan(
         str, typer.Option("--headroom-prefetchable", help="The same of prefetchable memory.")
     ] = "0",
     headroom_io: Annotated[str, typer.Option("--headroom-io", help="The same of ports.")] = "0",
+    leave_out: Annotated[
+        list[LeftOut] | None,
+        typer.Option(
+            "--leave-out", help="Of the machine's: expansion ROMs, or what virtual functions need; may be repeated."
+        ),
+    ] = None,
     space: Annotated[
         list[PlannedSpace] | None, typer.Option(help="What to plan; may be repeated. Default: memory and io.")
     ] = None,
@@ -83,6 +96,7 @@ def pci_plan(
                 "prefetchable": _size(headroom_prefetchable),
                 "io": _size(headroom_io),
             },
+            leave_out=[one.value for one in leave_out or []],
             spaces=[one.value for one in space or list(PlannedSpace)],
             share=share,
             seconds=seconds,

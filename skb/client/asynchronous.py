@@ -257,6 +257,7 @@ class AsyncClient:
         keep: Sequence[str] = (),
         headroom: Mapping[str, int] | None = None,
         headroom_of: Mapping[str, Mapping[str, int]] | None = None,
+        leave_out: Sequence[str] = (),
         spaces: Sequence[str] = ("memory", "io"),
         share: bool = False,
         seconds: float = 5.0,
@@ -265,9 +266,21 @@ class AsyncClient:
 
         `windows` of root bridges go before those known, `reserved` ranges are left alone too, functions in `keep` stay where they are.
         `headroom` (bytes by memory, prefetchable and io) is kept free behind each bridge with hot-plug, `headroom_of` behind single ones.
+        Of the machine's, `rom` and `vf` may be left out: expansion ROMs, and what virtual functions need.
         """
         return await self._send(
-            pci.pci_plan(devices, windows, reserved, keep, headroom, headroom_of, spaces, share=share, seconds=seconds)
+            pci.pci_plan(
+                devices,
+                windows,
+                reserved,
+                keep,
+                headroom,
+                headroom_of,
+                leave_out,
+                spaces,
+                share=share,
+                seconds=seconds,
+            )
         )
 
     async def optimize(
