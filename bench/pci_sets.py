@@ -1,8 +1,8 @@
 """Sets of PCI devices to be given addresses: in Barrelfish's vocabulary, of recorded machines, and made up by chance.
 
 In Barrelfish's vocabulary a set is a file of Prolog facts: `rootbridge(addr, childbus, mem(Low, High))`, `bridge(Kind, addr, ...,
-secondary(Bus))`, `bar(addr, Number, Base, Size, mem or io, prefetchable or nonprefetchable, Width)`, `ioapic(Id, Base, Gsi)`, `fixed_memory(Low,
-High)`. Two bridges may have one address there; they are told apart by the bus behind them.
+secondary(Bus))`, `bar(addr, Number, Base, Size, mem or io, prefetchable or nonprefetchable, Width)`, `ioapic(Id, Base, Gsi)`,
+`fixed_memory(Low, High)`. Two bridges may have one address there; they are told apart by the bus behind them.
 """
 
 from __future__ import annotations
@@ -95,11 +95,14 @@ def _facts(text: str) -> Iterator[tuple[str, list[Any]]]:
 
 
 def below(devices: DeviceSet, bridge: Bridge) -> DeviceSet:
-    """Give what is behind one bridge of a set, and that bridge, in the same windows."""
+    """Give what is behind one bridge of a set, and that bridge, as if the windows were those of its own bus."""
     top = replace(devices, windows=(Window(bridge.function.segment, bridge.secondary, "memory", 0, 0),))
     buses = reachable(top)
     return replace(
         devices,
+        windows=tuple(
+            replace(one, segment=bridge.function.segment, bus=bridge.function.bus) for one in devices.windows
+        ),
         bridges=tuple(
             one for one in devices.bridges if one == bridge or (one.function.segment, one.function.bus) in buses
         ),
@@ -128,7 +131,7 @@ def recordings() -> list[Path]:
 
 
 def recorded(path: Path) -> DeviceSet | None:
-    """Give what the functions of a recorded machine need; None if nothing does, or if sizes are not known. Virtual functions are left out."""
+    """Give what the functions of a recorded machine need, virtual ones left out; None if nothing does, or if sizes are not known."""
     with Client(
         exchange.URL, timeout=120.0, patience=0.0, transport=Embedded(exchange.URL, path, lambda _: None)
     ) as client:

@@ -72,9 +72,23 @@ def _too_much(pool: Pool, items: Sequence[Item], packer: Packer) -> str | None:
             return (
                 f"what is below {pool.bridge} needs at least {_bytes(needed)} of {pool.space}{words}, and {_windows(pool)}"
                 f" {'has' if len(pool.gaps) == 1 else 'have'} {_bytes(free)} free there: {_bytes(needed - free)} too little;"
-                f" the most is for {_named(largest)}; {_help(pool, bound_to)}"
+                f" the most is for {_named(largest)}{_weight(bound_to)}; {_help(pool, bound_to)}"
             )
     return None
+
+
+def _weight(items: Sequence[Item]) -> str:
+    """Name the largest single thing, if it is in one of several windows."""
+    todo, blocks = list(items), []
+    for item in todo:
+        if isinstance(item, Block):
+            blocks.append(item)
+        else:
+            todo.extend(item.children)
+    if len(blocks) == len(items):
+        return ""
+    largest = max(blocks, key=lambda block: block.size)
+    return f", the largest single thing being {largest} ({_bytes(largest.size)})"
 
 
 def _together(pool: Pool, items: Sequence[Item], packer: Packer) -> str:
@@ -120,8 +134,7 @@ def _named(items: Sequence[Item], most: int = NAMED) -> str:
 
 
 def _bytes(size: int) -> str:
-    """Write a size with the largest unit that it has no more than two decimals of, or in bytes."""
     for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= unit and size * 4 % unit == 0:
-            return f"{size / unit:g} {name}"
-    return f"{size / (1 << 20):,.2f} MiB" if size >= 1 << 20 else f"{size} bytes"
+        if size >= unit and (size % unit == 0 or unit <= 1 << 20):
+            return f"{size / unit:,.2f}".removesuffix(".00") + f" {name}"
+    return f"{size} bytes"

@@ -10,7 +10,7 @@ from typing import Any
 from skb.solver.pci_plan import Plan
 from skb.solver.pci_plan_problem import Address, DeviceSet
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 LOOP = """
 :- initialization(main, main).
