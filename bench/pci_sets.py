@@ -122,12 +122,20 @@ def widened(devices: DeviceSet) -> DeviceSet:
     return replace(devices, windows=(replace(window, low=FOUR_GIB // 2, high=FOUR_GIB - 1),))
 
 
-RECORDED = ("sysfs/*.tar.bz2", "cpuid/*.tar.bz2", "pci/*/config.txt")
-
-
 def recordings() -> list[Path]:
-    """Give the recorded machines that may tell of PCI."""
-    return sorted(path for pattern in RECORDED for path in DATA.glob(pattern))
+    """Give the recorded machines that tell how large base address registers are: by sysfs, or in what lspci says of them."""
+    dumps = [
+        path
+        for path in DATA.glob("pci/*/config.txt")
+        if re.search(r"Region \d: .*\[size=", path.read_text(errors="replace"))
+    ]
+    trees = [path for path in DATA.glob("sysfs/*.tar.bz2") if path.name.startswith(("32em64t", "40intel64"))]
+    return sorted([*dumps, *trees])
+
+
+def named(path: Path) -> str:
+    """Give the name of a recorded machine."""
+    return path.parent.name if path.name == "config.txt" else path.name.removesuffix(".tar.bz2")
 
 
 def recorded(path: Path) -> DeviceSet | None:
@@ -172,4 +180,14 @@ def made_up(seed: int) -> DeviceSet:
     return DeviceSet((window,), tuple(bridges), tuple(unique.values()))
 
 
-__all__ = ["barrelfish_sets", "below", "made_up", "parts", "read_barrelfish", "recorded", "recordings", "widened"]
+__all__ = [
+    "barrelfish_sets",
+    "below",
+    "made_up",
+    "named",
+    "parts",
+    "read_barrelfish",
+    "recorded",
+    "recordings",
+    "widened",
+]

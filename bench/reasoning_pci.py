@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pci_sets import barrelfish_sets, made_up, parts, recorded, recordings, widened
+from pci_sets import barrelfish_sets, made_up, named, parts, recorded, recordings, widened
 from rich.console import Console
 from rich.table import Table
 
@@ -40,7 +40,7 @@ def sets() -> Iterator[tuple[str, DeviceSet]]:
     for path in recordings():
         found = recorded(path)
         if found is not None and found.bars:
-            yield (path.parent.name if path.name == "config.txt" else path.name.removesuffix(".tar.bz2")), found
+            yield named(path), found
     for seed in range(MADE_UP):
         yield f"made up {seed}", made_up(seed)
 
