@@ -8,7 +8,7 @@ from skb.api import examples
 from skb.api.models import Model
 
 ADDRESS = r"^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-1][0-9a-fA-F]\.[0-7]$"
-MOST = 20_000
+MOST = 4096
 """Registers, bridges or ranges of one set."""
 
 Space = Literal["memory", "io"]

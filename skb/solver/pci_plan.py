@@ -120,7 +120,7 @@ def plan(devices: DeviceSet, *, share: bool = False, seconds: float = 5.0) -> Pl
     todo = [pool for root in roots(devices) for pool in pools(devices, root, share=share)]
     found = []
     for number, pool in enumerate(todo):
-        one = packed(devices, pool, deadline.share(1 / (len(todo) - number)), share=share)
+        one = no_worse(devices, pool, packed(devices, pool, deadline.share(1 / (len(todo) - number)), share=share))
         if one.windows is None:
             why = reason(pool, proved=one.proved)
             if one.proved and not share and _possible(devices, pool, seconds):
@@ -152,11 +152,21 @@ def packed(devices: DeviceSet, pool: Pool, deadline: Deadline, *, share: bool) -
     return Found(answer.windows, cost, min(answer.bound, cost), answer.proved or answer.bound >= cost)
 
 
-def greedily(devices: DeviceSet, pool: Pool) -> int | None:
-    """Return what greedy placement in post-order uses of a pool, in the better of its orders; None if it fails in both."""
+def greedily(devices: DeviceSet, pool: Pool) -> tuple[tuple[Placed, ...], ...] | None:
+    """Place a pool greedily in post-order, in the better of its orders; None if that fails in both."""
     (raw,) = (one for one in pools(devices, pool.root, pages=False) if one.space == pool.space)
     tried = (greedy(raw, largest_first=largest_first) for largest_first in (False, True))
-    return min((span(windows) for windows in tried if windows is not None), default=None)
+    return min((windows for windows in tried if windows is not None), key=span, default=None)
+
+
+def no_worse(devices: DeviceSet, pool: Pool, found: Found) -> Found:
+    """Take greedy placement where it is better than what was found: that happens to plans that had no time."""
+    if found.proved:
+        return found
+    theirs = greedily(devices, pool)
+    if theirs is None or (found.windows is not None and found.cost <= span(theirs)):
+        return found
+    return Found(theirs, span(theirs), found.bound, span(theirs) <= found.bound)
 
 
 def _possible(devices: DeviceSet, pool: Pool, seconds: float) -> bool:
@@ -188,9 +198,9 @@ def _told(devices: DeviceSet, todo: list[Pool], found: list[Found], deadline: De
             for placed in one.windows
             if placed
         )
-        uses.append(
-            Use(pool.root, pool.space, ranges, pool.wanted, span(one.windows), one.bound, greedily(devices, pool))
-        )
+        theirs = greedily(devices, pool)
+        greedy_used = None if theirs is None else span(theirs)
+        uses.append(Use(pool.root, pool.space, ranges, pool.wanted, span(one.windows), one.bound, greedy_used))
     return Plan(
         "optimal" if all(one.proved for one in found) else "feasible",
         tuple(sorted(bars, key=lambda one: (one.bar.function, one.bar.index))),

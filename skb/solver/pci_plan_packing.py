@@ -27,6 +27,15 @@ BEAM = 96
 
 Gaps = Sequence[tuple[int, int]]
 
+State = tuple[int, ...]
+"""How many children of each kind are placed."""
+
+Path = tuple["Path", int] | None
+"""The kinds in their order, the last first."""
+
+Reached = tuple[int, Path]
+"""Where a set of children ends at least, and in which order."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -94,9 +103,9 @@ class Packer:
         beam = None if total <= self._most_sets else self._beam
         self.exact = self.exact and beam is None
         counts = [len(group) for group in groups]
-        layer: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {(0,) * len(groups): (start, ())}
+        layer: dict[State, Reached] = {(0,) * len(groups): (start, None)}
         for _ in range(len(items)):
-            following: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
+            following: dict[State, Reached] = {}
             for state, (reached, path) in layer.items():
                 self._tick()
                 for at, group in enumerate(groups):
@@ -108,13 +117,16 @@ class Packer:
                     after = (*state[:at], state[at] + 1, *state[at + 1 :])
                     known = following.get(after)
                     if known is None or end < known[0]:
-                        following[after] = (end, (*path, at))
+                        following[after] = (end, (path, at))
             layer = following if beam is None else self._promising(following, groups, beam)
         if not layer:
             return None
         ((end, path),) = layer.values()
-        left = [iter(group) for group in groups]
-        return [next(left[at]) for at in path], end
+        taken = []
+        while path is not None:
+            path, at = path
+            taken.append(groups[at].pop())
+        return taken[::-1], end
 
     def place(self, items: Sequence[Item], start: int, gaps: Gaps | None) -> list[Placed]:
         """Say where each item of an order goes, each as early as it can."""
@@ -154,11 +166,11 @@ class Packer:
         return start, NEVER
 
     def _promising(
-        self, states: dict[tuple[int, ...], tuple[int, tuple[int, ...]]], groups: list[list[Item]], beam: int
-    ) -> dict[tuple[int, ...], tuple[int, tuple[int, ...]]]:
+        self, states: dict["State", "Reached"], groups: list[list[Item]], beam: int
+    ) -> dict["State", "Reached"]:
         sizes = [self.least(group[0]) for group in groups]
 
-        def wasted(entry: tuple[tuple[int, ...], tuple[int, tuple[int, ...]]]) -> tuple[int, tuple[int, ...]]:
+        def wasted(entry: "tuple[State, Reached]") -> tuple[int, State]:
             state, (end, _) = entry
             held = sum(count * size for count, size in zip(state, sizes, strict=True))
             return end - held, tuple(-count for count in state)  # on a draw, what is hard to place is placed first

@@ -206,6 +206,8 @@ def _bar_problems(bar: Bar) -> Iterator[str]:
         yield f"{bar} has {bar.size} bytes, which 32 bits cannot address"
     if bar.fixed is not None and not 0 <= bar.fixed <= limit_of(bar) - bar.size:
         yield f"{bar} is fixed at {bar.fixed:#x}, which its {bar.width} bits cannot hold"
+    elif bar.fixed is not None and bar.aligned > 0 and bar.fixed % bar.aligned:
+        yield f"{bar} is fixed at {bar.fixed:#x}, which is no multiple of {bar.aligned}; let it move"
 
 
 def _unreachable(devices: DeviceSet) -> Iterator[str]:

@@ -14,11 +14,12 @@ from itertools import chain, islice, product
 from math import prod
 
 from skb.solver.deadline import Deadline
+from skb.solver.pci_plan_greedy import greedy
 from skb.solver.pci_plan_packing import NEVER, Gaps, OutOfTime, Packer, Placed
 from skb.solver.pci_plan_problem import FOUR_GIB
 from skb.solver.pci_plan_regions import Block, Item, Pool
 
-QUICK_SECONDS = 5.0
+QUICK_SECONDS = 2.0
 QUICK_SETS = 256
 QUICK_BEAM = 16
 """Of the first look, which is to give a plan whatever time there is."""
@@ -157,6 +158,10 @@ class _Seeker:
 
     def _quickly(self, everything: Gaps) -> None:
         """Look for any packing, with so little looked at that it takes no time to speak of."""
+        for largest_first in (True, False):
+            placed = greedy(self._pool, largest_first=largest_first)
+            if placed is not None:
+                self._take(placed)
         packer = Packer(Deadline.after(QUICK_SECONDS), QUICK_SETS, QUICK_BEAM)
         for way in islice(self._ways(), 2):
             with suppress(OutOfTime):
@@ -173,7 +178,9 @@ class _Seeker:
                 yield (*self._pool.items, *chain(*(ways[at] for ways in alternatives)))
 
     def _floor(self, items: Sequence[Item]) -> int:
-        return sum(self._sizes.of(item) for item in items)
+        """Give what no packing of these items spans less than."""
+        size = sum(self._sizes.of(item) for item in items)
+        return size if len(self._pool.gaps) > 1 else size + _holes(items, size, self._pool.gaps[0])
 
     def _pack(self, items: tuple[Item, ...], floor: int) -> bool:
         """Try to share the windows; say whether that was all there is to try."""
@@ -252,6 +259,27 @@ class _Seeker:
         rank = (span(whole), low)
         if self._best is None or rank < self._best[0]:
             self._best = (rank, whole)
+
+
+def _holes(items: Sequence[Item], size: int, gaps: Gaps) -> int:
+    """Return what is lost between the gaps that things of such a size in all have to lie in, whichever these are.
+
+    What lies in several gaps spans all between them: what is reserved, and what is left until the next place where anything may begin.
+    """
+    step = min((item.align if isinstance(item, Block) else item.grain for item in items), default=1)
+    usable = [(-(-low // step) * step, high // step * step) for low, high in gaps]
+    usable = [(low, high) for low, high in usable if low < high]
+    least: int | None = None
+    for first, (_, reached) in enumerate(usable):
+        lost, room = 0, 0
+        for low, high in usable[first:]:
+            lost += max(0, low - reached)
+            reached = high
+            room += high - low
+            if room >= size:
+                least = lost if least is None else min(least, lost)
+                break
+    return least or 0
 
 
 def _first_two(entry: tuple[int, int, object]) -> tuple[int, int]:

@@ -278,6 +278,13 @@ def test_virtual_functions_are_aligned_to_one_of_them() -> None:
     assert found.bars[0].base % 16384 == 0
 
 
+def test_what_is_lost_beside_a_reserved_range_is_known_to_be() -> None:
+    taken = Reserved("ioapic", 0x8800_0000, 0x8800_0FFF)
+    bars = tuple(bar(0, number, 64 * MIB) for number in range(3))
+    found = plan(DeviceSet((LOW,), (), bars, (taken,)))
+    assert (found.status, found.wasted, found.bound) == ("optimal", 64 * MIB, 256 * MIB)
+
+
 def test_nothing_needs_nothing() -> None:
     found = plan(DeviceSet((LOW,), (bridge(0, 1, 1),), ()))
     assert (found.status, found.used, found.windows) == ("optimal", 0, ())
@@ -356,6 +363,7 @@ def test_sharing_windows_is_proposed_where_it_helps() -> None:
         (DeviceSet((LOW,), (bridge(0, 1, 1, prefetchable_width=16),), ()), "16 bits"),
         (DeviceSet((LOW,), (), (bar(0, 1, 8 * GIB),)), "32 bits cannot address"),
         (DeviceSet((LOW,), (), (bar(0, 1, 4096, fixed=1 << 40),)), "cannot hold"),
+        (DeviceSet((LOW,), (), (bar(0, 1, 4096, fixed=0x8000_0800),)), "no multiple of 4096"),
     ],
 )
 def test_nonsense_is_refused_by_name(devices: DeviceSet, words: str) -> None:
