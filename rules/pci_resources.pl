@@ -60,7 +60,7 @@ is wasted.
 
 ## Complexity
 
-Judging takes n log n steps for n registers and bridges. Finding the best plan is NP-hard: with reserved ranges, windows of bridges whose
+Judging takes n * n steps at most for n registers and bridges. Finding the best plan is NP-hard: with reserved ranges, windows of bridges whose
 size is no power of two have to be packed into gaps, which is bin packing.
 */
 

@@ -17,6 +17,9 @@ from skb.solver.pci_plan_regions import Block, Item, Pool
 
 WORKERS = 4
 
+HIGHEST = 1 << 60
+"""Addresses above are too large for CP-SAT, which adds them up in 64 bits. No machine has as many."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -46,6 +49,8 @@ def solve(
     """Pack a pool. `hint`: a packing to begin with; `cost`: what one is known to span; no packing spans less than `bound`."""
     if not any(pool.gaps):
         return Answer(None, bound, proved=cost is None)
+    if max(high for window in pool.gaps for _, high in window) > HIGHEST:
+        return Answer(None, bound, proved=False)
     model = _Model(pool, cost, bound)
     if hint is not None:
         model.hint(hint)

@@ -1,5 +1,6 @@
 """PCI plans over HTTP and on the command line: of a machine's functions and of devices that are given, judged, and refused with reasons."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from service_process import Service
 
-from skb.client import Client, InvalidRequest
+from skb.client import AsyncClient, Client, InvalidRequest
 
 MIB = 1 << 20
 
@@ -107,6 +108,15 @@ def test_devices_that_are_given_need_no_machine(service: Service) -> None:
             }
         )
     assert (found.status, found.wasted, found.used) == ("optimal", 0, 15 * MIB)
+
+
+def test_the_asynchronous_client_is_told_the_same(service: Service, box: Client) -> None:
+    async def asked() -> Any:
+        async with AsyncClient(service.url, machine="box") as client:
+            return await client.pci_plan(spaces=["memory"], leave_out=["rom"])
+
+    found, same = asyncio.run(asked()), box.pci_plan(spaces=["memory"], leave_out=["rom"])
+    assert (found.bars, found.windows, found.uses) == (same.bars, same.windows, same.uses)
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,22 @@ def test_what_is_lost_beside_a_reserved_range_is_known_to_be() -> None:
     assert (found.status, found.wasted, found.bound) == ("optimal", 64 * MIB, 256 * MIB)
 
 
+def test_windows_up_to_the_last_address_are_no_trouble() -> None:
+    devices = DeviceSet(
+        (LOW, Window(0, 0, "memory", 4 * GIB, (1 << 64) - 1)),
+        (bridge(0, 1, 1), bridge(0, 2, 2, headroom=Spare(1, 1, 0))),
+        tuple(
+            bar(bus, 0, 3 << 60, index, width=64, prefetchable=True, alignment=1 << 60)
+            for bus in (1, 2)
+            for index in (0, 1)
+        ),
+    )
+    found = plan(devices, seconds=1)
+    assert found.status in ("optimal", "feasible")
+    (pool,) = pools(devices, (0, 0))
+    assert not solve(pool, None, None, 0, Deadline.after(1)).proved
+
+
 def test_nothing_needs_nothing() -> None:
     found = plan(DeviceSet((LOW,), (bridge(0, 1, 1),), ()))
     assert (found.status, found.used, found.windows) == ("optimal", 0, ())
