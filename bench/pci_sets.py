@@ -27,13 +27,15 @@ TOKEN = re.compile(r"\s*(?:%[^\n]*\n)*\s*(?:(\d+)'([0-9a-fA-F]+)|(0x[0-9a-fA-F]+
 
 
 def barrelfish_sets() -> dict[str, DeviceSet]:
-    """Give the sets of the data folder, by the names of their files."""
+    """Give the sets of the data folders that have registers, by the names of their files."""
     files = [
-        *sorted((DATA / "pci-plan").glob("*.txt")),
-        *sorted((DATA / "pci-plan").glob("*.pl")),
-        DATA / "skb-facts" / "testdevices.txt",
+        path
+        for folder in ("pci-plan", "skb-facts")
+        for path in sorted((DATA / folder).glob("*"))
+        if path.suffix in (".txt", ".pl")
     ]
-    return {file.stem: read_barrelfish(file.read_text()) for file in files if file.is_file()}
+    read = {path.stem: read_barrelfish(path.read_text()) for path in files}
+    return {name: devices for name, devices in read.items() if devices.bars}
 
 
 def read_barrelfish(text: str) -> DeviceSet:

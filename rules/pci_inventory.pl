@@ -115,14 +115,19 @@ hardwired_elsewhere(Roots, Windows, pci_bar(addr(Segment, Bus, _, _), _, Size, _
          Low =< Base,
          Last =< High ).
 
-%   Buses that no bridge leads to, though functions are there.
+%   Buses that no bridge leads to, though functions are there; those that firmware has behind a root bridge with another number are none.
 
 root_bus(Segment-Bus) :-
     ( rootbridge(addr(Segment, Bus, _, _), Bus, _) ; device(addr(Segment, Bus, _, _), _, _, _, _, _, _) ; bridge(addr(Segment, Bus, _, _), _, _, _) ),
     \+ ( bridge(addr(Segment, Own, _, _), _, Secondary, Subordinate),
          Own < Secondary,
          Secondary =< Bus,
-         Bus =< Subordinate ).
+         Bus =< Subordinate ),
+    \+ ( rootbridge(addr(Segment, _, _, _), Low, High),
+         integer(High),
+         Low < Bus,
+         Bus =< High,
+         \+ rootbridge(addr(Segment, Bus, _, _), Bus, _) ).
 
 root_window(Segment-Bus, Bars, Source, window(Segment, Bus, Space, Low, High)) :-
     (   rootbridge(Root, Bus, _),

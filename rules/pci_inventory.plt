@@ -33,6 +33,10 @@ test(or_what_is_in_use, Windows-Source == [window(0, 0, io, 0x3000, 0x3fff), win
     given([ device(addr(0, 0, 2, 0), 1, 1, 1, 0, 0, 0), bar(addr(0, 0, 2, 0), 0, 0x80080000, 0x1000, memory, 32, 0),
             bar(addr(0, 0, 2, 0), 1, 0x80500000, 0x1000, memory, 32, 0), bar(addr(0, 0, 2, 0), 4, 0x3020, 0x20, io, 32, 0) ],
           pci_inventory(Windows, Source, _, _, _)).
+test(a_bus_that_nothing_leads_to_is_no_root_bus, Windows == [window(0, 0, memory, 0x80000000, 0x8fffffff)]) :-
+    given([ rootbridge(addr(0, 0, 0, 0), 0, 255), rootbridge_address_window(addr(0, 0, 0, 0), memory, 0x80000000, 0x8fffffff),
+            device(addr(0, 7, 0, 0), 1, 1, 1, 0, 0, 0), bar(addr(0, 7, 0, 0), 0, 0x90000000, 0x1000, memory, 32, 0) ],
+          pci_inventory(Windows, _, _, _, _)).
 test(bridges_with_slots, Bridges == [pci_bridge(addr(0, 0, 1, 0), 1, 64, 1)]) :-
     inventory([], _, _, _, Bridges, _).
 test(a_closed_window_of_a_conventional_bridge_has_32_bits, Bridges == [pci_bridge(addr(0, 0, 3, 0), 5, 32, 0)]) :-

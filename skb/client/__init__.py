@@ -37,6 +37,7 @@ from skb.client.errors import (
 )
 from skb.client.optimization import Optimum
 from skb.client.pci import PciBase, PciKept, PciOpened, PciPlan, PciRange, PciUse
+from skb.client.placement import LevelCost, Move, PairCost, Placement, Preference
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -60,7 +61,6 @@ from skb.client.types import (
     Health,
     Loaded,
     Machine,
-    Placement,
     Predicate,
     Step,
     Tree,
@@ -85,10 +85,13 @@ __all__ = [
     "InvalidFact",
     "InvalidRequest",
     "KeyExists",
+    "LevelCost",
     "LimitExceeded",
     "Loaded",
     "Machine",
+    "Move",
     "Optimum",
+    "PairCost",
     "PciBase",
     "PciKept",
     "PciOpened",
@@ -97,6 +100,7 @@ __all__ = [
     "PciUse",
     "Placement",
     "Predicate",
+    "Preference",
     "PrologSyntax",
     "QueryParameter",
     "Remark",
