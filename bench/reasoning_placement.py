@@ -2,9 +2,10 @@
 
     python bench/reasoning_placement.py [--seconds 3] [--json FILE] [--data FOLDER] [--machines NAMES]
 
-QAPLIB's instances are those of `../shared/data/qap`, with 20 s up to 12 dispatchers (to be proved), 5 s up to 30, and 20 s beyond. Machines are
-those of `../shared/data/latency`, with as many dispatchers as cores and traffic of five kinds. Peers: packing in order, round-robin over the widest
-parts, greedy, and SciPy's `quadratic_assignment` by both of its methods, begun again from other places for the same time that ours has.
+QAPLIB's instances are those of `../shared/data/qap`, with 20 s up to 12 dispatchers (to be proved), 5 s up to 30, and 20 s
+beyond. Machines are those of `../shared/data/latency`, with as many dispatchers as cores and traffic of five kinds. Peers: packing
+in order, round-robin over the widest parts, greedy, and SciPy's `quadratic_assignment` by both of its methods, begun again from
+other places for the same time that ours has.
 """
 
 import argparse

@@ -30,6 +30,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb optimize model.pl --from new.jsonl --seconds 5 --all 3 --json",
         "skb optimize model.pl --param Most=2 --explain --backend cpsat",
     ),
+    "pci-plan": (
+        "skb pci-plan --devices devices.json",
+        "skb pci-plan --devices devices.json --space memory --headroom 2M --json",
+        "skb pci-plan --devices devices.json --window 00:0x90000000-0x9fffffff --reserve 0x90000000-0x900fffff",
+    ),
     "topology": (
         "skb topology",
         "skb topology --from new.jsonl --format dot",

@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import examples, matrices, offline, optimize, place, questions, rules, show, token
+from skb.cli import examples, matrices, offline, optimize, pci_plan, place, questions, rules, show, token
 from skb.cli import machines as machine_commands
 from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
@@ -220,7 +220,8 @@ def topology(
 
 
 app.registered_commands += machine_commands.app.registered_commands + questions.app.registered_commands
-app.registered_commands += optimize.app.registered_commands + place.app.registered_commands
+app.registered_commands += optimize.app.registered_commands + pci_plan.app.registered_commands
+app.registered_commands += place.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 

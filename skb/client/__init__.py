@@ -36,6 +36,7 @@ from skb.client.errors import (
     UnknownRules,
 )
 from skb.client.optimization import Optimum
+from skb.client.pci import PciBase, PciKept, PciOpened, PciPlan, PciRange, PciUse
 from skb.client.placement import LevelCost, Move, PairCost, Placement, Preference
 from skb.client.rules import (
     DeclaredQuery,
@@ -91,6 +92,12 @@ __all__ = [
     "Move",
     "Optimum",
     "PairCost",
+    "PciBase",
+    "PciKept",
+    "PciOpened",
+    "PciPlan",
+    "PciRange",
+    "PciUse",
     "Placement",
     "Predicate",
     "Preference",

@@ -7,9 +7,10 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from skb.client import exchange, optimization, placement, rules
+from skb.client import exchange, optimization, pci, placement, rules
 from skb.client.exchange import LOCAL, URL, Exchange
 from skb.client.optimization import Optimum
+from skb.client.pci import PciPlan
 from skb.client.placement import Placement
 from skb.client.retry import PATIENCE, Attempts
 from skb.client.rules import (
@@ -271,6 +272,41 @@ class Client:
     def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
         """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
         return self._send(exchange.tree(root, cores, seconds))
+
+    def pci_plan(
+        self,
+        devices: Mapping[str, Any] | None = None,
+        *,
+        windows: Sequence[Mapping[str, Any]] | None = None,
+        reserved: Sequence[Mapping[str, Any]] = (),
+        keep: Sequence[str] = (),
+        headroom: Mapping[str, int] | None = None,
+        headroom_of: Mapping[str, Mapping[str, int]] | None = None,
+        leave_out: Sequence[str] = (),
+        spaces: Sequence[str] = ("memory", "io"),
+        share: bool = False,
+        seconds: float = 5.0,
+    ) -> PciPlan:
+        """Ask for base addresses for the machine's PCI functions, or for `devices`, as the API describes them.
+
+        `windows` of root bridges go before those known, `reserved` ranges are left alone too, functions in `keep` stay where they are.
+        `headroom` (bytes by memory, prefetchable and io) is kept free behind each bridge with hot-plug, `headroom_of` behind single ones.
+        Of the machine's, `rom` and `vf` may be left out: expansion ROMs, and what virtual functions need.
+        """
+        return self._send(
+            pci.pci_plan(
+                devices,
+                windows,
+                reserved,
+                keep,
+                headroom,
+                headroom_of,
+                leave_out,
+                spaces,
+                share=share,
+                seconds=seconds,
+            )
+        )
 
     def optimize(
         self,

@@ -251,6 +251,7 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("post", "/placement"),
         ("post", "/tree"),
         ("post", "/optimize"),
+        ("post", "/pci-plan"),
         ("get", "/queries"),
         ("post", "/queries/{name}"),
         ("get", "/rules"),
