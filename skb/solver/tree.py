@@ -71,7 +71,7 @@ def broadcast_tree(
     if asked.wanted.shape is not None:
         best, lowest = _named(asked, shapes), floor
     else:
-        best, lowest = _searched(asked, shapes, floor, deadline)
+        best, lowest = searched(asked, shapes, floor, deadline)
     cost, children = served_in_best_order(network, best)
     status = "optimal" if lowest >= cost else "feasible"
     return Tree(root, asked.answer(children), cost, min(lowest, cost), status, deadline.elapsed(), known)
@@ -82,12 +82,15 @@ def shaped(asked: Question) -> dict[str, Parents]:
     network = asked.network
     members = [core for core in range(network.size) if core not in network.optional]
     inner = classic(among(network, members), [asked.groups[core] for core in members])
-    shapes = {}
-    for name, parents in inner.items():
-        shapes[name] = [network.root] * network.size
-        for core, parent in zip(members, parents, strict=True):
-            shapes[name][core] = members[parent] if parent >= 0 else -1
-    return shapes
+    return {name: _with_relays(network, members, parents) for name, parents in inner.items()}
+
+
+def _with_relays(network: Network, members: Sequence[int], inner: Parents) -> Parents:
+    """Return a tree of the members as one of all cores."""
+    parents = [network.root] * network.size
+    for core, parent in zip(members, inner, strict=True):
+        parents[core] = members[parent] if parent >= 0 else -1
+    return parents
 
 
 def _named(asked: Question, shapes: Mapping[str, Parents]) -> Parents:
@@ -97,7 +100,7 @@ def _named(asked: Question, shapes: Mapping[str, Parents]) -> Parents:
     return shapes[name]
 
 
-def _searched(asked: Question, shapes: Mapping[str, Parents], floor: int, deadline: Deadline) -> tuple[Parents, int]:
+def searched(asked: Question, shapes: Mapping[str, Parents], floor: int, deadline: Deadline) -> tuple[Parents, int]:
     """Return the best tree met, and the bound."""
     network = asked.network
     cost, best = min(_priced(network, shape) for shape in shapes.values())
@@ -118,19 +121,14 @@ def _starts(asked: Question) -> Iterator[Parents]:
     network = asked.network
     if network.optional:
         members = [core for core in range(network.size) if core not in network.optional]
-        places = {core: place for place, core in enumerate(members)}
         parts = [type(part)(tuple(part.of[core] for core in members)) for part in asked.parts]
         for inner in greedy(among(network, members), parts):
-            yield [
-                members[inner[places[core]]] if core in places and core != network.root else network.root
-                for core in range(network.size)
-            ]
+            yield _with_relays(network, members, inner)
     yield from greedy(network, asked.parts)
 
 
 def _priced(network: Network, parents: Parents) -> tuple[int, Parents]:
     parents = fitted(network, parents)
-    parents[network.root] = -1
     return served_in_best_order(network, parents)[0], parents
 
 

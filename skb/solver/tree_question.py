@@ -120,19 +120,26 @@ def _limits(wanted: Wanted, members: int) -> None:
     for name, limit in (("max_degree", wanted.max_degree), ("max_depth", wanted.max_depth)):
         if limit is not None and (type(limit) is not int or limit < 1):
             raise SolverError(f"{name} is {limit!r}, by which the root can send to nobody; give an integer from 1")
-    if wanted.max_depth is None:
-        return
-    degree = members if wanted.max_degree is None else wanted.max_degree
+    largest = capacity(wanted.max_degree, wanted.max_depth, members)
+    if largest < members:
+        degree = "" if wanted.max_degree is None else f"max_degree {wanted.max_degree} and "
+        raise SolverError(
+            f"{degree}max_depth {wanted.max_depth} let a tree have {largest} cores, and there are {members} members; "
+            "raise one of the limits"
+        )
+
+
+def capacity(max_degree: int | None, max_depth: int | None, members: int) -> int:
+    """Return how many cores a tree within the limits can have, up to so many members."""
+    if max_depth is None:
+        return members
     level = largest = 1
-    for _ in range(wanted.max_depth):
-        level *= degree
+    for _ in range(max_depth):
+        level *= members if max_degree is None else max_degree
         largest += level
         if largest >= members:
-            return
-    raise SolverError(
-        f"max_degree {degree} and max_depth {wanted.max_depth} let a tree have {largest} cores, and there are "
-        f"{members} members; raise one of the limits"
-    )
+            return members
+    return largest
 
 
 def _row(name: str, value: int, size: int) -> None:

@@ -21,11 +21,15 @@ from dataclasses import dataclass, replace
 from skb.solver.best_first import Branch, Expansion, prove
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
-from skb.solver.tree import broadcast_tree, shaped
+from skb.solver.tree import searched, shaped
 from skb.solver.tree_network import Children, Network, Parents, excess, fitted, served_in_best_order
-from skb.solver.tree_question import Question, Wanted, question
+from skb.solver.tree_bound import bound as proven_bound
+from skb.solver.tree_bound import distance_bound
+from skb.solver.tree_question import Question, Wanted, capacity, question
 
 PROVABLE = 9  # cores, relays among them
+STARTS = 4  # roots whose own best trees are searched for, where there are more cores
+UNKNOWN = 2**62  # the cost where no tree is known
 MEMORY = 40  # steps; how long ago the tree is that a step must not be worse than
 PATIENCE = 400  # steps per core without a better tree before the search is content
 
@@ -87,29 +91,48 @@ def shared_tree(
     aim = _Aim(None if weights is None else tuple(weights))
 
     networks = [each.network for each in asked]
-    each = deadline.share(0.3).left() / len(roots)
-    alone = [broadcast_tree(send, receive, root, wanted, seconds=each) for root in roots]
-    floors = [tree.bound_ps for tree in alone]
+    floors, starts = _alone(asked, deadline.share(0.3))
     floor = aim.of(floors)
-    starts = [_edges(networks[0].size, _inward(one, tree.children)) for one, tree in zip(asked, alone, strict=True)]
-    starts += [_undirected(shape) for shape in shaped(asked[0]).values()]
-    best = _Search(networks, aim).run(starts, floor, deadline)
-    if best is None:
-        raise SolverError(
-            f"max_degree {wanted.max_degree} and max_depth {wanted.max_depth}: no tree was found that keeps to both "
-            f"from each of the roots {list(roots)}; raise one of the limits"
-        )
+    best = _Search(networks, aim).run(starts, floor, deadline.share(0.6 if networks[0].size <= PROVABLE else 1.0))
     bound = floor
     if networks[0].size <= PROVABLE:
-        proof = prove(
-            _start(networks, floor),
-            _Growth(networks, aim, floors, deadline).expand,
-            aim.of(_costs(networks, best)),
-            deadline,
-        )
+        known = UNKNOWN if best is None else aim.of(_costs(networks, best))
+        growth = _Growth(networks, aim, floors, deadline)
+        proof = prove(_start(networks, floor), growth.expand, known, deadline)
         best = best if proof.solution is None else _undirected(proof.solution)
         bound = max(bound, proof.bound)
+    if best is None:
+        found = "there is no tree" if bound == UNKNOWN else "no tree was found"
+        raise SolverError(
+            f"max_degree {wanted.max_degree} and max_depth {wanted.max_depth}: {found} that keeps to both from each of "
+            f"the roots {list(roots)}; raise one of the limits"
+        )
     return _shared(asked, best, aim, bound, deadline)
+
+
+def _alone(asked: Sequence[Question], deadline: Deadline) -> tuple[list[int], list[Edges]]:
+    """Return what each root costs at least, and the trees to start from: the best for single roots, and classic shapes."""
+    floors = []
+    for one in asked:
+        late = len(floors) > 0 and deadline.passed()
+        needed = one.network.needed
+        floors.append(
+            distance_bound(one.network, {one.network.root: 0}, needed, sorted(one.network.optional))
+            if late
+            else proven_bound(one.network, one.parts)
+        )
+    starts = [_undirected(shape) for shape in shaped(asked[0]).values()]
+    hardest = sorted(range(len(asked)), key=lambda place: -floors[place])
+    chosen = hardest if asked[0].network.size <= PROVABLE else hardest[:STARTS]
+    seconds = max(0.0, deadline.left()) / len(chosen)
+    for count, place in enumerate(chosen):
+        if count and deadline.passed():
+            break
+        one = asked[place]
+        best, lowest = searched(one, shaped(one), floors[place], Deadline.after(seconds))
+        floors[place] = max(floors[place], lowest)
+        starts.append(_undirected(best))
+    return floors, starts
 
 
 def _shared(asked: Sequence[Question], edges: Edges, aim: _Aim, bound: int, deadline: Deadline) -> SharedTree:
@@ -122,17 +145,6 @@ def _shared(asked: Sequence[Question], edges: Edges, aim: _Aim, bound: int, dead
     cost = aim.of(list(costs.values()))
     status = "optimal" if bound >= cost else "feasible"
     return SharedTree(children, costs, cost, min(bound, cost), status, deadline.elapsed())
-
-
-def _inward(asked: Question, children: Mapping[int, Sequence[int]]) -> Parents:
-    """Return the parents of an answer in the network's numbers, relays that it does without hanging from the root."""
-    places = {row: place for place, row in enumerate(asked.rows)}
-    parents = [asked.network.root] * asked.network.size
-    parents[asked.network.root] = -1
-    for core, served in children.items():
-        for child in served:
-            parents[places[child]] = places[core]
-    return parents
 
 
 def _edges(size: int, parents: Sequence[int]) -> Edges:
@@ -202,11 +214,12 @@ class _Search:
     def run(self, starts: Sequence[Edges], floor: int, deadline: Deadline) -> Edges | None:
         """Return the best tree met within the limits."""
         inner = replace(self._networks[0], max_degree=self._narrow())
-        for edges in starts if self._networks[0].limited else ():
-            starts = [*starts, _undirected(fitted(inner, _rooted(edges, inner.root)))]
-        fitting = [edges for edges in starts if _within(self._networks, edges)]
+        roomy = capacity(inner.max_degree, inner.max_depth, inner.size) == inner.size
+        if inner.limited and roomy:
+            starts = [*starts, *(_undirected(fitted(inner, _rooted(edges, inner.root))) for edges in starts)]
+        fitting = [edges for edges in starts if _within(self._networks, edges)] or self._regular()
         if not fitting:
-            return self._regular()
+            return None
         edges = min(fitting, key=self._cost)
         cost = best_cost = self._cost(edges)
         best = [set(around) for around in edges]
@@ -230,30 +243,31 @@ class _Search:
         most = self._networks[0].max_degree
         return most if most is None or len(self._networks) == 1 else max(1, most - 1)
 
-    def _regular(self) -> Edges | None:
-        """Return a tree as shallow and narrow as can be: from its middle, every core has as many neighbours as allowed."""
+    def _regular(self) -> list[Edges]:
+        """Return trees within the limits that are shallow from some middle: every core has all the neighbours it may have."""
         network = self._networks[0]
         members = [core for core in range(network.size) if core not in network.optional]
+        roots = {one.root for one in self._networks}
         most = network.max_degree or network.size
-        for middle in members:
-            edges: Edges = [set() for _ in range(network.size)]
-            waiting, place = [core for core in members if core != middle], 0
+        found = []
+        for middle, roots_first in itertools.product(members, (True, False)):
+            waiting = {core for core in members if core != middle}
+            parents = [network.root] * network.size
+            parents[middle] = -1
             order = [middle]
-            while waiting and place < len(order):
-                core = order[place]
-                place += 1
-                while waiting and len(edges[core]) < most:
-                    other = min(waiting, key=lambda j: (network.total[core][j], j))
+            for core in order:
+                # Seen from a root it is a root that has no parent, and so one child more.
+                room = most + (core not in roots) - (core != middle)
+                near = sorted(
+                    waiting, key=lambda other, core=core: ((other in roots) != roots_first, network.total[core][other])
+                )
+                for other in near[:room]:
                     waiting.remove(other)
-                    edges[core].add(other)
-                    edges[other].add(core)
+                    parents[other] = core
                     order.append(other)
-            for relay in network.optional:
-                edges[relay].add(network.root)
-                edges[network.root].add(relay)
-            if not waiting and _within(self._networks, edges):
-                return edges
-        return None
+            if not waiting and _within(self._networks, edges := _undirected(parents)):
+                found.append(edges)
+        return found
 
     def _cost(self, edges: Edges) -> int:
         return self._aim.of(_costs(self._networks, edges))

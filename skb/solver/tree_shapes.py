@@ -29,17 +29,17 @@ from skb.solver.tree_network import Network, Parents, served_in_best_order
 Groups = Sequence[int]  # of each core: the node that it belongs to
 
 
-def star(network: Network, groups: Groups) -> Parents:
+def star(network: Network, _: Groups) -> Parents:
     """Let the root send to all."""
     return [-1 if core == network.root else network.root for core in range(network.size)]
 
 
-def binomial(network: Network, groups: Groups) -> Parents:
+def binomial(network: Network, _: Groups) -> Parents:
     """Double the number of informed cores in every round, cores by rank: the root, then the others by number."""
     return _ranked(network, _ranks(network), rounds=1)
 
 
-def fibonacci(network: Network, groups: Groups) -> Parents:
+def fibonacci(network: Network, _: Groups) -> Parents:
     """Let a core send in every round, and forward from two rounds after it was sent to, cores by rank."""
     return _ranked(network, _ranks(network), rounds=2)
 
@@ -73,7 +73,7 @@ def _ranked(network: Network, ranked: Sequence[int], *, rounds: int) -> Parents:
     return parents
 
 
-def spanning(network: Network, groups: Groups) -> Parents:
+def spanning(network: Network, _: Groups) -> Parents:
     """Reach every core over the cheapest message from those reached."""
     return _grown(network, along_path=False)
 
