@@ -94,7 +94,8 @@ def with_channel(demand: Demand, far: Array, a: int, b: int) -> Array:
     """Return the path costs after a channel has been added."""
     one = far[:, a, None] + (demand.latency[a, b] + far[None, b, :])
     other = far[:, b, None] + (demand.latency[b, a] + far[None, a, :])
-    return np.minimum(np.minimum(far, one), other)
+    both: Array = np.minimum(np.minimum(far, one), other)
+    return both
 
 
 def without_channel(demand: Demand, channels: Channels, far: Array, a: int, b: int) -> Array:

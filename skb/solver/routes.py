@@ -11,6 +11,7 @@ held against what no choice can undercut (`route_bound`), and for some seven cor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def _answer(demand: Demand, channels: Channels, lowest: int, deadline: Deadline)
     for start in range(demand.size):
         for end in range(demand.size):
             passed = path(via, start, end)
-            cost = sum(int(demand.latency[a, b]) for a, b in zip(passed, passed[1:], strict=False))
+            cost = sum(int(demand.latency[a, b]) for a, b in pairwise(passed))
             if cost != far[start, end]:
                 raise AssertionError(f"the table leads from {start} to {end} at {cost}, not at {far[start, end]}")
     cost = weighted(demand, far)

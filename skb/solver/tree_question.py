@@ -59,7 +59,7 @@ def question(send: Sequence[Sequence[int]], receive: Sequence[Sequence[int]], ro
     _row("root", root, size)
     members = range(size) if wanted.members is None else _rows("members", wanted.members, size)
     if root not in members:
-        raise SolverError(f"root is {root}, which is not among the members {_some(members)}; name it there too")
+        raise SolverError(f"root is {root}, which is not among the members {some(members)}; name it there too")
     relays = _rows("relays", wanted.relays, size)
     if both := sorted(set(relays).intersection(members)):
         raise SolverError(f"relays has core {both[0]}, which is a member; a member may forward anyway: leave it out")
@@ -156,7 +156,8 @@ def _rows(name: str, values: Sequence[int], size: int) -> Sequence[int]:
     return values
 
 
-def _some(values: Sequence[int]) -> str:
+def some(values: Sequence[int]) -> str:
+    """Name cores in an error, not too many."""
     return str(list(values)) if len(values) <= 16 else f"{list(values[:16])} and {len(values) - 16} more"
 
 

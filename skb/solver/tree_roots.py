@@ -15,17 +15,19 @@ cheaper for nobody.
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from skb.solver.best_first import Branch, Expansion, prove
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
 from skb.solver.tree import searched, shaped
-from skb.solver.tree_network import Children, Network, Parents, excess, fitted, served_in_best_order
 from skb.solver.tree_bound import bound as proven_bound
-from skb.solver.tree_bound import distance_bound
-from skb.solver.tree_question import Question, Wanted, capacity, question
+from skb.solver.tree_network import Children, Network, Parents, excess, fitted, served_in_best_order
+from skb.solver.tree_question import Question, Wanted, capacity, question, some
 
 PROVABLE = 9  # cores, relays among them
 STARTS = 4  # roots whose own best trees are searched for, where there are more cores
@@ -87,7 +89,8 @@ def shared_tree(
         raise SolverError("shape goes with one root; leave it out, or give one root")
     if weights is not None and (len(weights) != len(roots) or any(type(w) is not int or w < 1 for w in weights)):
         raise SolverError(f"weights is {list(weights)!r}; give an integer from 1 for each of the {len(roots)} roots")
-    asked = [question(send, receive, root, wanted) for root in roots]
+    first = question(send, receive, roots[0], wanted)
+    asked = [first, *(_from(first, root) for root in roots[1:])]
     aim = _Aim(None if weights is None else tuple(weights))
 
     networks = [each.network for each in asked]
@@ -112,15 +115,11 @@ def shared_tree(
 
 def _alone(asked: Sequence[Question], deadline: Deadline) -> tuple[list[int], list[Edges]]:
     """Return what each root costs at least, and the trees to start from: the best for single roots, and classic shapes."""
-    floors = []
-    for one in asked:
-        late = len(floors) > 0 and deadline.passed()
-        needed = one.network.needed
-        floors.append(
-            distance_bound(one.network, {one.network.root: 0}, needed, sorted(one.network.optional))
-            if late
-            else proven_bound(one.network, one.parts)
-        )
+    floors = _farthest(asked)
+    for place, one in enumerate(asked):
+        if place and deadline.passed():
+            break
+        floors[place] = max(floors[place], proven_bound(one.network, one.parts))
     starts = [_undirected(shape) for shape in shaped(asked[0]).values()]
     hardest = sorted(range(len(asked)), key=lambda place: -floors[place])
     chosen = hardest if asked[0].network.size <= PROVABLE else hardest[:STARTS]
@@ -133,6 +132,23 @@ def _alone(asked: Sequence[Question], deadline: Deadline) -> tuple[list[int], li
         floors[place] = max(floors[place], lowest)
         starts.append(_undirected(best))
     return floors, starts
+
+
+def _from(asked: Question, root: int) -> Question:
+    """Return the same question about another root."""
+    members = [row for place, row in enumerate(asked.rows) if place not in asked.network.optional]
+    if root not in members:
+        raise SolverError(f"roots has core {root}, which is not among the members {some(members)}; name it there too")
+    return replace(asked, network=replace(asked.network, root=asked.rows.index(root)))
+
+
+def _farthest(asked: Sequence[Question]) -> list[int]:
+    """Return, for each root, how far the farthest member is over the cheapest path."""
+    network = asked[0].network
+    far = np.array(network.total, dtype=object if max(map(max, network.total)) >= 2**52 else np.int64)
+    for middle in range(network.size):
+        far = np.minimum(far, far[:, middle, None] + far[None, middle, :])
+    return [max((int(far[one.network.root, core]) for core in one.network.needed), default=0) for one in asked]
 
 
 def _shared(asked: Sequence[Question], edges: Edges, aim: _Aim, bound: int, deadline: Deadline) -> SharedTree:
@@ -259,7 +275,8 @@ class _Search:
                 # Seen from a root it is a root that has no parent, and so one child more.
                 room = most + (core not in roots) - (core != middle)
                 near = sorted(
-                    waiting, key=lambda other, core=core: ((other in roots) != roots_first, network.total[core][other])
+                    waiting,
+                    key=partial(_rank, network, roots if roots_first else set(range(network.size)) - roots, core),
                 )
                 for other in near[:room]:
                     waiting.remove(other)
@@ -308,6 +325,10 @@ class _Search:
             else:
                 result[core] = around
         return result
+
+
+def _rank(network: Network, first: set[int], core: int, other: int) -> tuple[bool, int, int]:
+    return other not in first, network.total[core][other], other
 
 
 @dataclass(frozen=True)
