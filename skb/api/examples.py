@@ -19,6 +19,10 @@ OPTIMIZE: JsonDict = {
 
 TREE: JsonDict = {"root": 0, "seconds": 0.5}
 
+SHARED_TREE: JsonDict = {"roots": [0, 1], "max_degree": 4, "seconds": 0.5}
+
+ROUTES: JsonDict = {"max_neighbours": 4, "seconds": 0.5}
+
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}
 
 ASK: JsonDict = {"params": {"core": 0}}

@@ -9,11 +9,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import examples, matrices, offline, optimize, questions, rules, show, token
+from skb.cli import examples, matrices, offline, optimize, questions, rules, show, token, trees
 from skb.cli import machines as machine_commands
 from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
-from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, core_list, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -200,54 +200,12 @@ def place(
         placement = client.place(
             len(matrix),
             matrix,
-            cores=_cores(cores) if cores else None,
-            avoid=_cores(avoid),
+            cores=core_list(cores) if cores else None,
+            avoid=core_list(avoid),
             max_per_core=max_per_core,
             seconds=seconds,
         )
     _print(placement, json, lambda: show.placement(placement))
-
-
-@app.command()
-def tree(
-    root: Annotated[int | None, typer.Argument(min=0, help="The core that broadcasts.")] = None,
-    root_core: Annotated[int | None, typer.Option("--root", min=0, help="The same, as an option.")] = None,
-    latency: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="CSV: one-way latencies in ns, a square or a triangle; then no machine is asked.",
-        ),
-    ] = None,
-    send: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what a message costs its sender, in ns.")
-    ] = None,
-    receive: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what it costs its receiver, in ns.")
-    ] = None,
-    cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
-    source: Source = None,
-    machine: MachineName = LOCAL,
-    url: Url = URL,
-    json: Json = False,
-) -> None:
-    """Find the broadcast tree by which the last core has received soonest."""
-    start = root if root is not None else root_core
-    if start is None or (root is not None and root_core is not None):
-        raise typer.BadParameter("name one core that broadcasts, as an argument or with --root")
-    if latency is not None:
-        if cores:
-            raise typer.BadParameter("with --latency all its cores are reached: leave --cores out")
-        grown = matrices.tree(latency, send, receive, start, seconds)
-        _print(grown, json, lambda: show.grown(grown))
-        return
-    if send is not None or receive is not None:
-        raise typer.BadParameter("--send and --receive go with --latency")
-    with connect(url, machine, source) as client:
-        found = client.tree(start, cores=_cores(cores) if cores else None, seconds=seconds)
-    _print(found, json, lambda: show.tree(found))
 
 
 @app.command()
@@ -271,7 +229,7 @@ def topology(
 
 
 app.registered_commands += machine_commands.app.registered_commands + questions.app.registered_commands
-app.registered_commands += optimize.app.registered_commands
+app.registered_commands += optimize.app.registered_commands + trees.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 
@@ -312,14 +270,3 @@ def _value(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text  # a bare word stands for itself
-
-
-def _cores(text: str) -> list[int]:
-    """Read a list of cores as Linux writes them: 0-3,8."""
-    cores: list[int] = []
-    for part in filter(None, text.split(",")):
-        low, _, high = part.partition("-")
-        if not low.isdecimal() or (high and not high.isdecimal()):
-            raise typer.BadParameter(f"{text!r}: write cores like 0-3,8")
-        cores.extend(range(int(low), int(high or low) + 1))
-    return cores

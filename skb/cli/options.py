@@ -79,9 +79,20 @@ def _end(number: int, _: object) -> NoReturn:
     sys.exit(128 + number)
 
 
+def core_list(text: str) -> list[int]:
+    """Read a list of cores as Linux writes them: 0-3,8."""
+    cores: list[int] = []
+    for part in filter(None, text.split(",")):
+        low, _, high = part.partition("-")
+        if not low.isdecimal() or (high and not high.isdecimal()):
+            raise typer.BadParameter(f"{text!r}: write cores like 0-3,8")
+        cores.extend(range(int(low), int(high or low) + 1))
+    return cores
+
+
 def default_data() -> Path:
     """Give the folder of the facts where none is named: by the XDG base directory specification."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
 
 
-__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "default_data"]
+__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "core_list", "default_data"]

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from skb.cli.matrices import Grown, Placed
-from skb.client import Answer, Explanation, Machine, Placement, Predicate, Step, Tree
+from skb.cli.matrices import Placed
+from skb.client import Answer, Explanation, Machine, Placement, Predicate, Step
 
 
 def value(term: Any) -> str:
@@ -92,24 +92,6 @@ def placement(found: Placement) -> RenderableType:
     )
 
 
-def tree(found: Tree) -> RenderableType:
-    """Show a tree, children in the order of sending."""
-    top = RichTree(f"core {found.root}")
-
-    def grow(branch: RichTree, core: int) -> None:
-        for child in found.children.get(core, ()):
-            grow(branch.add(f"core {child}"), child)
-
-    grow(top, found.root)
-    return Group(
-        top,
-        Text(
-            f"{found.status}: last core after {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, "
-            f"{found.costs} costs, {found.seconds:.2f} s"
-        ),
-    )
-
-
 def machines(known: list[Machine]) -> RenderableType:
     """List machines."""
     shown = Table(box=None)
@@ -149,19 +131,6 @@ def placed(found: Placed) -> RenderableType:
     gap = (found.cost - found.bound) / found.cost if found.cost else 0.0
     words = f"{found.status}: cost {found.cost:,}, bound {found.bound:,}, gap {gap:.1%}, {found.seconds:.2f} s"
     return Group(shown, Text(words))
-
-
-def grown(found: Grown) -> RenderableType:
-    """Show a broadcast tree over the cores of a matrix."""
-    root = RichTree(f"core {found.root}")
-    waiting = [(root, found.root)]
-    while waiting:
-        branch, core = waiting.pop()
-        waiting += [(branch.add(f"core {child}"), child) for child in found.children.get(str(core), [])]
-    words = (
-        f"{found.status}: {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, {found.seconds:.2f} s"
-    )
-    return Group(root, Text(words))
 
 
 def time(seconds: float) -> str:

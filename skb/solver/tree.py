@@ -95,7 +95,7 @@ def _with_relays(network: Network, members: Sequence[int], inner: Parents) -> Pa
 
 def _named(asked: Question, shapes: Mapping[str, Parents]) -> Parents:
     name = asked.wanted.shape or ""
-    if beyond := excess(asked.network, served_in_best_order(asked.network, shapes[name])[1]):
+    if beyond := excess(asked.network, served_in_best_order(asked.network, shapes[name])[1], asked.name):
         raise SolverError(f"shape {name} is beyond the limits: {beyond}; raise that, or let the shape be chosen")
     return shapes[name]
 

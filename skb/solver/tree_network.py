@@ -17,7 +17,7 @@ the tree that gathers from all soonest is the one that broadcasts soonest where 
 takes i, and `receive[i][j]` what sending to i takes j; its children are served in the opposite order (`reversed_costs`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skb.solver.matrix import Matrix, added, transposed
@@ -120,16 +120,18 @@ def depths(root: int, children: Mapping[int, Sequence[int]]) -> dict[int, int]:
     return depth
 
 
-def excess(network: Network, children: Mapping[int, Sequence[int]]) -> str:
+def excess(network: Network, children: Mapping[int, Sequence[int]], name: Callable[[int], int] = int) -> str:
     """Say in which way a tree goes beyond the limits; nothing if it does not."""
     widest = max(children, key=lambda core: (len(children[core]), -core))
     if network.max_degree is not None and len(children[widest]) > network.max_degree:
-        return f"core {widest} has {len(children[widest])} children, and max_degree is {network.max_degree}"
+        return f"core {name(widest)} has {len(children[widest])} children, and max_degree is {network.max_degree}"
     if network.max_depth is not None:
         depth = depths(network.root, children)
         deepest = max(depth, key=lambda core: (depth[core], -core))
         if depth[deepest] > network.max_depth:
-            return f"core {deepest} is {depth[deepest]} messages from the root, and max_depth is {network.max_depth}"
+            return (
+                f"core {name(deepest)} is {depth[deepest]} messages from the root, and max_depth is {network.max_depth}"
+            )
     return ""
 
 

@@ -22,7 +22,8 @@ class Wanted:
     `members` are the cores to reach (all if None), `relays` those that may forward without being members. `max_degree`
     is how many children a core may have, `max_depth` how many messages may lie between the root and a core. With
     `reduce`, the root is not to tell all but to hear from all. `shape` names a classic shape, which is then the answer.
-    `nodes` says to which node each row belongs, for the shapes that look at nodes; else they are seen from the costs.
+    `nodes` says to which node each row belongs, for the shapes that look at nodes; else they are seen from the costs. `names`
+    is what errors call the rows.
     """
 
     members: Sequence[int] | None = None
@@ -32,6 +33,7 @@ class Wanted:
     reduce: bool = False
     shape: str | None = None
     nodes: Sequence[int] | None = None
+    names: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Question:
     wanted: Wanted
     parts: list[Clustering]
     groups: Groups
+
+    def name(self, core: int) -> int:
+        """Return what an error calls a core of the network."""
+        row = self.rows[core]
+        return row if self.wanted.names is None else self.wanted.names[row]
 
     def answer(self, children: Children) -> Children:
         """Return a tree with the rows' numbers; in a reduction, children in the order in which they are heard."""

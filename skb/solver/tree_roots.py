@@ -108,7 +108,7 @@ def shared_tree(
         found = "there is no tree" if bound == UNKNOWN else "no tree was found"
         raise SolverError(
             f"max_degree {wanted.max_degree} and max_depth {wanted.max_depth}: {found} that keeps to both from each of "
-            f"the roots {list(roots)}; raise one of the limits"
+            f"the roots {[one.name(one.network.root) for one in asked]}; raise one of the limits"
         )
     return _shared(asked, best, aim, bound, deadline)
 
