@@ -178,7 +178,7 @@ def test_a_question_that_makes_no_sense_is_refused(send: Rows, receive: Rows, ro
 @pytest.mark.parametrize(
     ("children", "message"),
     [
-        ({0: [1]}, "core 2 is not reached from the root 0"),
+        ({0: [1], 2: []}, "core 2 is not reached from the root 0"),
         ({0: [1, 2], 1: [2]}, r"children\[1\] has core 2, which children\[0\] has too"),
         ({0: [1], 1: [0, 2]}, r"children\[1\] has core 0, which is the root"),
         ({0: [1, 2, 3]}, r"children\[0\] has 3, which is no core"),
