@@ -32,6 +32,9 @@ PCI_PLAN: JsonDict = {
     "headroom": {"memory": 0x20_0000},
     "seconds": 0.5,
 }
+SHARED_TREE: JsonDict = {"roots": [0, 1], "max_degree": 4, "seconds": 0.5}
+
+ROUTES: JsonDict = {"max_neighbours": 4, "seconds": 0.5}
 
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}
 

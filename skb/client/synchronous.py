@@ -31,6 +31,7 @@ from skb.client.types import (
     Loaded,
     Machine,
     Predicate,
+    Routes,
     Tree,
     Version,
 )
@@ -249,8 +250,8 @@ class Client:
 
         `constraints` must hold: `{"type": "same", "dispatchers": [0, 1], "part": "node"}`, and so on. `prefer` names cores that they
         would like; the answer says why one was not taken. With `current`, where they are now, leaving a core costs `move_price`, in ps
-        times messages. `emit`: forms in which other tools take the answer (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`),
-        which call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
+        times messages. `emit`: forms in which other tools take it (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`), which
+        call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
         """
         return self._send(
             placement.place(
@@ -269,9 +270,50 @@ class Client:
             )
         )
 
-    def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
-        """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
-        return self._send(exchange.tree(root, cores, seconds))
+    def tree(
+        self,
+        root: int | None = None,
+        *,
+        cores: Sequence[int] | None = None,
+        roots: Sequence[int] | None = None,
+        weights: Sequence[int] | None = None,
+        relays: Sequence[int] | None = None,
+        max_degree: int | None = None,
+        max_depth: int | None = None,
+        reduce: bool = False,
+        shape: str | None = None,
+        seconds: float = 2.0,
+    ) -> Tree:
+        """Ask for a broadcast tree from a core to `cores`, or to all that are online; with `reduce`, for one that gathers.
+
+        `roots` instead of `root`: one tree for all of them, by the worst cost, or the sum of `weights` times cost. `relays` may
+        forward without being among `cores`. A core has `max_degree` children at most, and `max_depth` messages lie between it and
+        the root. `shape` asks for a classic one: star, binomial, fibonacci, spanning, cluster or adaptive.
+        """
+        options = {
+            "roots": roots,
+            "weights": weights,
+            "relays": relays,
+            "max_degree": max_degree,
+            "max_depth": max_depth,
+            "reduce": reduce or None,
+            "shape": shape,
+        }
+        return self._send(exchange.tree(root, cores, seconds, options))
+
+    def routes(
+        self,
+        max_neighbours: int,
+        *,
+        cores: Sequence[int] | None = None,
+        traffic: Sequence[Sequence[int]] | None = None,
+        seconds: float = 2.0,
+    ) -> Routes:
+        """Ask for channels between `cores`, or all that are online, so many at each, and for the next hop of every message.
+
+        `traffic[a][b]`: messages from the a-th to the b-th of `cores`; without it, every pair counts alike.
+        """
+        return self._send(exchange.routes(max_neighbours, cores, traffic, seconds))
 
     def pci_plan(
         self,

@@ -22,7 +22,7 @@ SKB = str(Path(sys.executable).with_name("skb"))
 PARTS = (
     ("record", "probe", "synth", "load", "machines"),
     ("facts", "query", "explain"),
-    ("place", "tree", "topology"),
+    ("place", "tree", "routes", "topology"),
     ("optimize", "pci-plan", "ask"),
     ("doctor", "token create", "token list", "token revoke"),
 )

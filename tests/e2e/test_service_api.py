@@ -250,6 +250,7 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("get", "/topology"),
         ("post", "/placement"),
         ("post", "/tree"),
+        ("post", "/routes"),
         ("post", "/optimize"),
         ("post", "/pci-plan"),
         ("get", "/queries"),
