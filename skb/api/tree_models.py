@@ -68,9 +68,7 @@ class Tree(Model):
             description="What the classic shapes cost that keep to the limits, in ps; for one root.",
         ),
     ]
-    by_root: Annotated[
-        dict[int, RootedTree], Field(description="Of several roots: the tree as each sees it.")
-    ]
+    by_root: Annotated[dict[int, RootedTree], Field(description="Of several roots: the tree as each sees it.")]
 
 
 class RoutesRequest(Model):
