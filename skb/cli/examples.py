@@ -21,6 +21,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb place traffic.csv",
         "skb place --distance distance.csv --traffic traffic.csv --json",
         "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json",
+        "skb place traffic.csv --exclusive physical_core=0 --prefer 1=0",
+        "skb place traffic.csv --from new.jsonl --current 0,- --move-price 1000000 --emit taskset",
     ),
     "tree": (
         "skb tree 0",
@@ -37,6 +39,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb optimize model.pl",
         "skb optimize model.pl --from new.jsonl --seconds 5 --all 3 --json",
         "skb optimize model.pl --param Most=2 --explain --backend cpsat",
+    ),
+    "pci-plan": (
+        "skb pci-plan --devices devices.json",
+        "skb pci-plan --devices devices.json --space memory --headroom 2M --json",
+        "skb pci-plan --devices devices.json --window 00:0x90000000-0x9fffffff --reserve 0x90000000-0x900fffff",
     ),
     "topology": (
         "skb topology",

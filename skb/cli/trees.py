@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree as RichTree
 
 from skb.cli import tree_matrices
-from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect, core_list
+from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect, number_list
 from skb.cli.tree_matrices import Routed
 from skb.client import Routes
 
@@ -79,13 +79,13 @@ def tree(
     start = root if root is not None else root_core
     if (root is not None) + (root_core is not None) + bool(roots) != 1:
         raise typer.BadParameter("name one core, as an argument or with --root, or several with --roots")
-    several = core_list(roots) if roots else None
+    several = number_list(roots, "--roots") if roots else None
     heavy = _integers(weights) if weights else None
     options: dict[str, Any] = {
         "roots": several,
         "weights": heavy,
-        "cores": core_list(cores) if cores else None,
-        "relays": core_list(relays),
+        "cores": number_list(cores, "--cores") if cores else None,
+        "relays": number_list(relays, "--relays"),
         "max_degree": max_degree,
         "max_depth": max_depth,
         "reduce": reduce,
@@ -125,7 +125,7 @@ def routes(
     json: Json = False,
 ) -> None:
     """Choose channels where a core can have only so many, and the way that messages take through them."""
-    members = core_list(cores) if cores else None
+    members = number_list(cores, "--cores") if cores else None
     messages = None if traffic is None else tree_matrices.traffic(traffic)
     found: Any
     if latency is not None:

@@ -36,6 +36,8 @@ from skb.client.errors import (
     UnknownRules,
 )
 from skb.client.optimization import Optimum
+from skb.client.pci import PciBase, PciKept, PciOpened, PciPlan, PciRange, PciUse
+from skb.client.placement import LevelCost, Move, PairCost, Placement, Preference
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -59,7 +61,6 @@ from skb.client.types import (
     Health,
     Loaded,
     Machine,
-    Placement,
     Predicate,
     RootedTree,
     Routes,
@@ -86,12 +87,22 @@ __all__ = [
     "InvalidFact",
     "InvalidRequest",
     "KeyExists",
+    "LevelCost",
     "LimitExceeded",
     "Loaded",
     "Machine",
+    "Move",
     "Optimum",
+    "PairCost",
+    "PciBase",
+    "PciKept",
+    "PciOpened",
+    "PciPlan",
+    "PciRange",
+    "PciUse",
     "Placement",
     "Predicate",
+    "Preference",
     "PrologSyntax",
     "QueryParameter",
     "Remark",

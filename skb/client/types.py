@@ -110,19 +110,6 @@ class Answer(Struct, frozen=True):
     stats: dict[str, Any]
 
 
-class Placement(Struct, frozen=True):
-    """The core of each dispatcher. `cost` is the sum of traffic times distance in ps; none costs less than `bound`."""
-
-    assignment: list[int]
-    cost: int
-    bound: int
-    gap: float
-    status: str
-    seconds: float
-    distances: str
-    revision: int
-
-
 class RootedTree(Struct, frozen=True):
     """A tree that several roots share, seen from one of them."""
 

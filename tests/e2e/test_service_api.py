@@ -252,6 +252,7 @@ def test_the_description_has_every_route_and_says_what_each_is_for(service: Serv
         ("post", "/tree"),
         ("post", "/routes"),
         ("post", "/optimize"),
+        ("post", "/pci-plan"),
         ("get", "/queries"),
         ("post", "/queries/{name}"),
         ("get", "/rules"),
