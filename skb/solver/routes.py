@@ -24,6 +24,9 @@ from skb.solver.route_proof import PROVABLE, prove_channels
 from skb.solver.route_search import improve
 
 
+CHECKING = 8e-6  # seconds that a path of the table takes to be written and walked, some
+
+
 @dataclass(frozen=True)
 class Routes:
     """Channels, and the table of every core.
@@ -61,7 +64,8 @@ def routes(
     if most >= size - 1:  # everybody may have a channel to everybody
         return _answer(demand, demand.every_channel(), demand.ideal(), deadline)
     floor = bound(demand)
-    best = improve(demand, floor, deadline.share(0.5 if size <= PROVABLE else 0.95))
+    rest = size**2 * CHECKING  # so that the table comes in time
+    best = improve(demand, floor, deadline.share(0.5) if size <= PROVABLE else deadline.earlier(rest))
     lowest = floor
     if size <= PROVABLE:
         proof = prove_channels(demand, weighted(demand, distances(demand, best)), floor, deadline)
