@@ -23,7 +23,6 @@ from skb.solver.route_paths import Array, Channels, Demand, distances, weighted
 from skb.solver.route_proof import PROVABLE, prove_channels
 from skb.solver.route_search import improve
 
-
 CHECKING = 8e-6  # seconds that a path of the table takes to be written and walked, some
 
 
