@@ -286,6 +286,14 @@ static PyMethodDef channel_methods[] = {
                "How long one message that is there keeps the receiver busy, in picoseconds, for each of "
                "`count`: from "
                "lines that the sender wrote last. The other end runs measure_send(count).")},
+    {"measure_stream", FAST(channel_measure_stream), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_stream($self, blocks, /, timeout=10.0)\n--\n\n"
+               "Stream so many blocks of 256 48-byte messages to an end that runs measure_drain(blocks): "
+               "picoseconds a message, the mean of each block. The peer's doorbell is looked at once for 16 "
+               "messages.")},
+    {"measure_drain", FAST(channel_measure_drain), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_drain($self, blocks, /, timeout=10.0)\n--\n\n"
+               "Receive the other end's measure_stream(blocks).")},
     {"_peer_died", channel_peer_died, METH_NOARGS,
      PyDoc_STR(
          "_peer_died($self, /)\n--\n\nThe process at the other end has ended. watch_peer() calls this.")},

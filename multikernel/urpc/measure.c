@@ -211,3 +211,60 @@ enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count
 {
     return bursts(channel, receive_burst, count, ps, patience);
 }
+
+/* Publish a message, and wait for room if there is none. Whoever waits rings first: what was published
+ * without a notice may be what the peer, asleep, would have to take. */
+static enum urpc_result publish(struct urpc_channel *channel, const void *data, uint32_t length,
+                                const struct urpc_patience *patience)
+{
+    for (;;) {
+        uint32_t ticket = urpc_doorbell_ticket(channel->own_doorbell);
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_publish(channel, data, length, &watch);
+        if (result == URPC_AGAIN) {
+            urpc_doorbell_notify(channel->peer_doorbell);
+            result = await(channel, ticket, &watch, patience);
+        }
+        if (result != URPC_AGAIN) {
+            return result;
+        }
+    }
+}
+
+enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,
+                                     const struct urpc_patience *patience)
+{
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    unsigned char data[PING_BYTES] = {0};
+    enum urpc_result result = receive(channel, data, 0, patience); /* "ready" */
+    for (size_t block = 0; block < blocks && result == URPC_OK; block++) {
+        uint64_t start = urpc_ticks(&watch);
+        for (int i = 0; i < URPC_STREAM_BLOCK && result == URPC_OK; i++) {
+            result = publish(channel, data, sizeof data, patience);
+            if ((i + 1) % URPC_STREAM_BATCH == 0) {
+                urpc_doorbell_notify(channel->peer_doorbell);
+            }
+        }
+        ps[block] = urpc_ticks(&watch) - start;
+    }
+    if (result != URPC_OK) {
+        return result;
+    }
+    to_picoseconds(&watch, ps, blocks, 0);
+    for (size_t block = 0; block < blocks; block++) {
+        ps[block] /= URPC_STREAM_BLOCK;
+    }
+    return receive(channel, data, 0, patience); /* "done" */
+}
+
+enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
+                                    const struct urpc_patience *patience)
+{
+    unsigned char data[PING_BYTES] = {0};
+    enum urpc_result result = send(channel, data, 0, patience); /* "ready" */
+    for (size_t i = 0; i < blocks * URPC_STREAM_BLOCK && result == URPC_OK; i++) {
+        result = receive(channel, data, sizeof data, patience);
+    }
+    return result == URPC_OK ? send(channel, data, 0, patience) : result; /* "done" */
+}

@@ -1,0 +1,305 @@
+#define _GNU_SOURCE
+#include "sharing.h"
+
+#include "channel.h"
+#include "clock.h"
+#include "line.h"
+#include "pinned.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CAPACITY = 64, REQUEST_BYTES = 8 };
+
+struct node {
+    alignas(URPC_APART) struct node *_Atomic next; /* written by who queues behind; read by the holder */
+    _Atomic bool locked;                           /* cleared by who held the lock before */
+};
+
+/* A member's own: where it counts, and its ends of a channel to the owner. */
+struct worker {
+    struct node node;
+    uint64_t done;
+    uint64_t ticks; /* it took for all of those */
+    double scale;
+    struct urpc_channel client;
+    struct urpc_channel owner; /* used by member 0 */
+    struct urpc_doorbell bell;
+    void *segment;
+};
+
+struct sharing {
+    alignas(URPC_APART) struct urpc_line state[URPC_SHARED_LINES]; /* the header is what is counted in */
+    alignas(URPC_APART) _Atomic bool held;                         /* SPIN's lock */
+    alignas(URPC_APART) struct node *_Atomic tail;                 /* MCS's lock: the last in the queue */
+    alignas(URPC_APART) pthread_mutex_t mutex;
+    alignas(URPC_APART) _Atomic bool over; /* written by the first that has done all of its operations */
+    alignas(URPC_APART) _Atomic int clients;
+    struct urpc_crew crew;
+    enum urpc_sharing way;
+    unsigned lines;
+    size_t operations;
+    struct urpc_doorbell owner_bell;
+    struct worker *workers;
+};
+
+static bool ended(struct sharing *sharing)
+{
+    return atomic_load_explicit(&sharing->over, memory_order_relaxed) || urpc_crew_stopped(&sharing->crew);
+}
+
+/* Change the state as its only user: relaxed, since lock or message order what is written. */
+static void update(struct sharing *sharing)
+{
+    for (unsigned i = 0; i < sharing->lines; i++) {
+        _Atomic uint64_t *word = &sharing->state[i].header;
+        atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    }
+}
+
+static void update_atomically(struct sharing *sharing)
+{
+    for (unsigned i = 0; i < sharing->lines; i++) {
+        atomic_fetch_add_explicit(&sharing->state[i].header, 1, memory_order_relaxed);
+    }
+}
+
+static void update_spin(struct sharing *sharing)
+{
+    /* acquire: what the last holder wrote is seen; its release stands at the end */
+    while (atomic_exchange_explicit(&sharing->held, true, memory_order_acquire)) {
+        while (atomic_load_explicit(&sharing->held, memory_order_relaxed)) {
+            urpc_relax();
+        }
+    }
+    update(sharing);
+    atomic_store_explicit(&sharing->held, false, memory_order_release);
+}
+
+static void update_mcs(struct sharing *sharing, struct node *me)
+{
+    atomic_store_explicit(&me->next, NULL, memory_order_relaxed);
+    atomic_store_explicit(&me->locked, true, memory_order_relaxed);
+    struct node *before = atomic_exchange_explicit(&sharing->tail, me, memory_order_acq_rel);
+    if (before != NULL) {
+        atomic_store_explicit(&before->next, me, memory_order_release);
+        while (atomic_load_explicit(&me->locked, memory_order_acquire)) {
+            urpc_relax();
+        }
+    }
+    update(sharing);
+    struct node *next = atomic_load_explicit(&me->next, memory_order_acquire);
+    if (next == NULL) {
+        struct node *mine = me;
+        if (atomic_compare_exchange_strong_explicit(&sharing->tail, &mine, NULL, memory_order_release,
+                                                    memory_order_relaxed)) {
+            return;
+        }
+        while ((next = atomic_load_explicit(&me->next, memory_order_acquire)) == NULL) {
+            urpc_relax();
+        }
+    }
+    atomic_store_explicit(&next->locked, false, memory_order_release);
+}
+
+static void update_mutex(struct sharing *sharing)
+{
+    pthread_mutex_lock(&sharing->mutex);
+    update(sharing);
+    pthread_mutex_unlock(&sharing->mutex);
+}
+
+static void share(struct sharing *sharing, struct worker *me)
+{
+    for (; me->done < sharing->operations && !ended(sharing); me->done++) {
+        switch (sharing->way) {
+        case URPC_SHARE_ATOMICS:
+            update_atomically(sharing);
+            break;
+        case URPC_SHARE_SPIN:
+            update_spin(sharing);
+            break;
+        case URPC_SHARE_MCS:
+            update_mcs(sharing, &me->node);
+            break;
+        case URPC_SHARE_MUTEX:
+            update_mutex(sharing);
+            break;
+        default:
+            update(sharing);
+        }
+    }
+}
+
+static bool try_send(struct urpc_channel *channel)
+{
+    struct urpc_watch watch;
+    unsigned char request[REQUEST_BYTES] = {0};
+    return urpc_try_send(channel, request, sizeof request, &watch) == URPC_OK;
+}
+
+static bool try_receive(struct urpc_channel *channel)
+{
+    struct urpc_watch watch;
+    unsigned char answer[URPC_INLINE];
+    return urpc_poll(channel, &watch) == URPC_OK && channel->length <= sizeof answer &&
+           urpc_take(channel, answer) == URPC_OK;
+}
+
+static void call(struct sharing *sharing, struct worker *me)
+{
+    uint64_t window = sharing->way == URPC_SHARE_PIPELINED ? URPC_PIPELINE : 1;
+    uint64_t asked = 0;
+    while (!urpc_crew_stopped(&sharing->crew)) {
+        bool more = asked < sharing->operations && !ended(sharing);
+        if (!more && me->done == asked) {
+            break; /* all that was asked has been answered */
+        }
+        if (more && asked - me->done < window) {
+            asked += try_send(&me->client);
+        }
+        while (try_receive(&me->client)) {
+            me->done++;
+        }
+    }
+    atomic_fetch_sub_explicit(&sharing->clients, 1, memory_order_relaxed);
+}
+
+static void serve(struct sharing *sharing, struct worker *me)
+{
+    while (atomic_load_explicit(&sharing->clients, memory_order_relaxed) > 0 &&
+           !urpc_crew_stopped(&sharing->crew)) {
+        for (int i = 1; i < sharing->crew.count; i++) {
+            struct urpc_channel *channel = &sharing->workers[i].owner;
+            while (try_receive(channel)) {
+                update(sharing);
+                me->done++;
+                while (!try_send(channel) && !urpc_crew_stopped(&sharing->crew)) {
+                }
+            }
+        }
+    }
+}
+
+static bool by_messages(enum urpc_sharing way)
+{
+    return way == URPC_SHARE_CALLS || way == URPC_SHARE_PIPELINED;
+}
+
+static void play(void *work, int number)
+{
+    struct sharing *sharing = work;
+    struct worker *me = &sharing->workers[number];
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    if (!by_messages(sharing->way)) {
+        share(sharing, me);
+    } else if (number == 0) {
+        serve(sharing, me);
+    } else {
+        call(sharing, me);
+    }
+    me->ticks = urpc_ticks(&watch) - watch.start_ticks;
+    atomic_store_explicit(&sharing->over, true, memory_order_relaxed);
+    me->scale = urpc_stopwatch_scale(&watch);
+}
+
+static void *zeroed_pages(size_t size)
+{
+    size_t whole = (size + 4095) / 4096 * 4096;
+    void *memory = aligned_alloc(4096, whole);
+    return memory == NULL ? NULL : memset(memory, 0, whole);
+}
+
+/* Channels between the first member and each of the others, in memory that all threads have anyway. */
+static bool connect(struct sharing *sharing)
+{
+    sharing->owner_bell.memory = zeroed_pages(URPC_DOORBELL_SIZE);
+    for (int i = 1; i < sharing->crew.count; i++) {
+        struct worker *worker = &sharing->workers[i];
+        worker->bell.memory = zeroed_pages(URPC_DOORBELL_SIZE);
+        worker->segment = zeroed_pages(urpc_segment_size(CAPACITY));
+        if (sharing->owner_bell.memory == NULL || worker->bell.memory == NULL || worker->segment == NULL) {
+            return false;
+        }
+        urpc_channel_init(&worker->owner, worker->segment, CAPACITY, 0, &sharing->owner_bell, &worker->bell);
+        urpc_channel_init(&worker->client, worker->segment, CAPACITY, 1, &worker->bell, &sharing->owner_bell);
+    }
+    return true;
+}
+
+/* Are all updates there that were made? Bare stores may lose some. */
+static bool complete(const struct sharing *sharing)
+{
+    uint64_t made = 0;
+    for (int i = 0; i < sharing->crew.count; i++) {
+        made += by_messages(sharing->way) && i > 0 ? 0 : sharing->workers[i].done;
+    }
+    for (unsigned i = 0; i < sharing->lines && sharing->way != URPC_SHARE_STORES; i++) {
+        if (atomic_load(&sharing->state[i].header) != made) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void summarize(const struct sharing *sharing, struct urpc_shared *shared)
+{
+    bool messages = by_messages(sharing->way);
+    double latency = 0, rate = 0;
+    for (int i = messages; i < sharing->crew.count; i++) {
+        const struct worker *worker = &sharing->workers[i];
+        double ps = (double)worker->ticks * worker->scale;
+        latency += ps;
+        rate += (double)worker->done / ps * 1e12;
+    }
+    double operations = 0;
+    for (int i = messages; i < sharing->crew.count; i++) {
+        operations += (double)sharing->workers[i].done;
+    }
+    const struct worker *owner = &sharing->workers[0];
+    shared->latency_ps = (uint64_t)(latency / operations);
+    shared->owner_ps = messages ? (uint64_t)((double)owner->ticks * owner->scale / (double)owner->done) : 0;
+    shared->per_second = (uint64_t)rate;
+}
+
+int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
+               struct urpc_shared *shared, const struct urpc_patience *patience)
+{
+    if (lines < 1 || lines > URPC_SHARED_LINES || operations < 1 || count < (by_messages(way) ? 2 : 1) ||
+        count > URPC_CREW_MOST) {
+        return EDOM;
+    }
+    struct sharing *sharing = zeroed_pages(sizeof *sharing);
+    if (sharing == NULL) {
+        return ENOMEM;
+    }
+    sharing->way = way;
+    sharing->lines = lines;
+    sharing->operations = operations;
+    sharing->crew = (struct urpc_crew){.play = play, .work = sharing, .cores = cores, .count = count};
+    atomic_init(&sharing->clients, count - 1);
+    pthread_mutex_init(&sharing->mutex, NULL);
+    sharing->workers = zeroed_pages((size_t)count * sizeof *sharing->workers);
+    int error = sharing->workers == NULL || (by_messages(way) && !connect(sharing)) ? ENOMEM : 0;
+    if (error == 0) {
+        error = urpc_crew_perform(&sharing->crew, patience);
+    }
+    if (error == 0) {
+        error = complete(sharing) ? 0 : EPROTO;
+    }
+    if (error == 0) {
+        summarize(sharing, shared);
+    }
+    for (int i = 0; sharing->workers != NULL && i < count; i++) {
+        free(sharing->workers[i].bell.memory);
+        free(sharing->workers[i].segment);
+    }
+    free(sharing->owner_bell.memory);
+    free(sharing->workers);
+    pthread_mutex_destroy(&sharing->mutex);
+    free(sharing);
+    return error;
+}
