@@ -86,6 +86,11 @@ FAST_METHOD(channel_ping)
     return measure(self, "ping", urpc_measure_ping, arguments, positional, keywords);
 }
 
+FAST_METHOD(channel_ping_batches)
+{
+    return measure(self, "ping_batches", urpc_measure_ping_batches, arguments, positional, keywords);
+}
+
 FAST_METHOD(channel_echo)
 {
     return measure(self, "echo", echo, arguments, positional, keywords);

@@ -111,6 +111,7 @@ PyObject *channel_try_receive(PyObject *self, PyObject *unused);
 PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, Py_ssize_t positional);
 /* ... and in _measure.c */
 FAST_METHOD(channel_ping);
+FAST_METHOD(channel_ping_batches);
 FAST_METHOD(channel_echo);
 FAST_METHOD(channel_measure_send);
 FAST_METHOD(channel_measure_receive);

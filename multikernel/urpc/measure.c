@@ -77,26 +77,45 @@ static uint64_t reading_overhead(const struct urpc_stopwatch *watch)
     return least;
 }
 
-enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
-                                   const struct urpc_patience *patience)
+/* Times of `count` batches of so many round trips each. */
+static enum urpc_result round_trips(struct urpc_channel *channel, size_t count, int batch, uint64_t *ps,
+                                    const struct urpc_patience *patience)
 {
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     uint64_t overhead = reading_overhead(&watch);
     unsigned char data[PING_BYTES] = {0};
-    for (size_t round = 0; round < rounds; round++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t start = urpc_ticks(&watch);
-        enum urpc_result result = send(channel, data, sizeof data, patience);
-        if (result == URPC_OK) {
-            result = receive(channel, data, sizeof data, patience);
+        for (int turn = 0; turn < batch; turn++) {
+            enum urpc_result result = send(channel, data, sizeof data, patience);
+            if (result == URPC_OK) {
+                result = receive(channel, data, sizeof data, patience);
+            }
+            if (result != URPC_OK) {
+                return result;
+            }
         }
-        if (result != URPC_OK) {
-            return result;
-        }
-        ps[round] = urpc_ticks(&watch) - start;
+        ps[i] = urpc_ticks(&watch) - start;
     }
-    to_picoseconds(&watch, ps, rounds, overhead);
+    to_picoseconds(&watch, ps, count, overhead);
     return URPC_OK;
+}
+
+enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
+                                   const struct urpc_patience *patience)
+{
+    return round_trips(channel, rounds, 1, ps, patience);
+}
+
+enum urpc_result urpc_measure_ping_batches(struct urpc_channel *channel, size_t batches, uint64_t *ps,
+                                           const struct urpc_patience *patience)
+{
+    enum urpc_result result = round_trips(channel, batches, URPC_PING_BATCH, ps, patience);
+    for (size_t i = 0; i < batches && result == URPC_OK; i++) {
+        ps[i] /= URPC_PING_BATCH;
+    }
+    return result;
 }
 
 enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds,

@@ -34,6 +34,11 @@
 
 enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
                                    const struct urpc_patience *patience);
+/* Means of batches: what a conversation costs that nobody interrupts to read the time. The other end echoes
+ * URPC_PING_BATCH rounds for each. */
+enum { URPC_PING_BATCH = 32 };
+enum urpc_result urpc_measure_ping_batches(struct urpc_channel *channel, size_t batches, uint64_t *ps,
+                                           const struct urpc_patience *patience);
 enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds,
                                    const struct urpc_patience *patience);
 enum urpc_result urpc_measure_send(struct urpc_channel *channel, size_t count, uint64_t *ps,
