@@ -35,7 +35,7 @@ test-c: setup ## the C library of channels: sanitizers, models of all interleavi
 	@$(BIN)/pytest -q tests/multikernel/urpc/test_urpc_sanitizers.py tests/multikernel/urpc/test_urpc_models.py $(ARGS)
 
 bench-%: setup
-	@tools/bench.sh $*
+	@tools/bench.sh $* $(ARGS)
 
 bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench; bench-service: one of them
 	@tools/bench.sh $(ARGS)

@@ -89,7 +89,7 @@ def read_csv(path: Path) -> Matrix:
 def by_number(cores: Sequence[int]) -> Order:
     """Order cores by their numbers."""
     positions = tuple(sorted(range(len(cores)), key=lambda i: cores[i]))
-    return Order(positions, (0,) * (len(cores) - 1), "by number")
+    return Order(positions, (0,) * (len(cores) - 1), "cores by number")
 
 
 def by_parts(cores: Sequence[int], parts_of: Callable[[int], tuple[int, ...]]) -> Order:
@@ -101,7 +101,7 @@ def by_parts(cores: Sequence[int], parts_of: Callable[[int], tuple[int, ...]]) -
         one, other = parts[cores[i]], parts[cores[j]]
         first = next((level for level, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
         lines.append({0: 2, 1: 1}.get(first, 0) if first is not None else 0)
-    return Order(positions, tuple(lines), "by package, cache, core and thread")
+    return Order(positions, tuple(lines), "cores by package, cache, core and thread")
 
 
 def by_distance(values: Matrix) -> Order:
@@ -124,7 +124,7 @@ def by_distance(values: Matrix) -> Order:
         distance[one, one] = distance[other] = distance[:, other] = np.inf
     positions = max(groups, key=len)
     joins = [heights[pair] for pair in zip(positions, positions[1:], strict=False)]
-    return Order(tuple(positions), _strengths(joins), "nearest together")
+    return Order(tuple(positions), _strengths(joins), "nearest cores together")
 
 
 def _strengths(joins: Sequence[float]) -> tuple[int, ...]:
@@ -148,7 +148,7 @@ def heat_map(latencies: Latencies, order: Order) -> Picture:
     cores = [latencies.cores[position] for position in order.positions]
     shapes: list[Shape] = [
         Words(MARGIN, MARGIN + 6, latencies.title, 15),
-        Words(MARGIN, MARGIN + 26, f"{latencies.what}, {latencies.unit}; cores {order.words}", 11, fill="#555555"),
+        Words(MARGIN, MARGIN + 26, f"{latencies.what}, {latencies.unit}; {order.words}", 11, fill="#555555"),
         _mesh(latencies, values, cores, scale, left, top, cell),
     ]
     if size <= MOST_VALUES:
@@ -284,9 +284,9 @@ def _legend(scale: _Scale, unit: str, left: float, top: float, height: float) ->
         shapes.append(Path2D(((left + 16, y), (left + 20, y)), "#222222"))
         text = f"{scale.value(place):.3g}"
         if tick == 0 and scale.least < scale.low * 0.99:
-            text = f"≤ {text}"
+            text = f"< {text}"
         if tick == 4 and scale.greatest > scale.high * 1.01:
-            text = f"≥ {text}"
+            text = f"> {text}"
         shapes.append(Words(left + 24, y, text, 10))
     shapes.append(Words(left, top + height + 16, unit + (", logarithmic" if scale.logarithmic else ""), 10, fill="#555555"))
     return shapes

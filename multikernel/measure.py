@@ -42,6 +42,9 @@ LONGEST = Slice(rounds=100, burst=32, blocks=4)
 
 SHORTEST = Slice(rounds=4, burst=2, blocks=1)
 
+MOST_GROWTH = 4.0
+"""A slice is at most so many times as long as the one before: that may have been hurried by luck."""
+
 
 class Statistics(NamedTuple):
     """Of the samples that were not interrupted, in picoseconds."""
@@ -89,7 +92,7 @@ class Pair:
         self._stream: list[int] = []
         self._spent_ns = 0
         self._next = WARM_UP
-        self._warm = False
+        self._slices = 0
 
     @property
     def next(self) -> Slice | None:
@@ -100,15 +103,12 @@ class Pair:
     def add(self, taken: Taken, receives: Sequence[int], spent_ns: int) -> None:
         """Take in what a slice found, and how long it took."""
         self._spent_ns += spent_ns
-        if not self._warm:
-            self._warm = True
-            share = (PAIR_NS - spent_ns) / SLICES / max(1, spent_ns)
-            self._next = Slice(
-                *(
-                    max(least, min(most, int(warm * share)))
-                    for warm, least, most in zip(_sizes(WARM_UP), _sizes(SHORTEST), _sizes(LONGEST), strict=True)
-                )
-            )
+        self._slices += 1
+        share = max(0, PAIR_NS - self._spent_ns) / max(1, SLICES + 1 - self._slices)
+        growth = min(MOST_GROWTH, share / max(1, spent_ns))
+        sizes = zip(_sizes(self._next), _sizes(SHORTEST), _sizes(LONGEST), strict=True)
+        self._next = Slice(*(max(least, min(most, int(now * growth))) for now, least, most in sizes))
+        if self._slices == 1:
             return
         self._trips += taken.trips
         self._sends += taken.sends

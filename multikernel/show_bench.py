@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from multikernel.urpc import crossover as crossing
 from multikernel.urpc.bench import Outcome, Report
 
 VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
@@ -50,3 +51,38 @@ def _verdict(outcome: Outcome) -> tuple[str, str, str]:
     if outcome.ratio is None:
         return "-", limit, "not available"
     return f"{outcome.ratio:.2f}", limit, VERDICTS[outcome.met]
+
+
+def crossover(report: crossing.Report) -> RenderableType:
+    """Show what shared memory and messages cost by the number of cache lines, and from how many on messages win."""
+    parts: list[RenderableType] = []
+    for cores, pause in sorted({(point.cores, point.pause_ns) for point in report.points}):
+        table = Table(box=None)
+        table.add_column("lines", justify="right", style="bold")
+        for words in crossing.WAYS.values():
+            table.add_column(words, justify="right")
+        points = [point for point in report.points if (point.cores, point.pause_ns) == (cores, pause)]
+        latency = {(point.way, point.lines): point.latency_ps for point in points}
+        for lines in sorted({lines for _, lines in latency}):
+            table.add_row(str(lines), *(f"{latency[way, lines] / 1000:,.1f}" for way in crossing.WAYS))
+        heading = f"{cores} cores, {crossing.pauses(pause)}: ns an operation takes the core that wants it"
+        parts += [Text(heading, style="italic"), table, *_crossings(report, cores, pause), Text()]
+    return Group(*parts)
+
+
+def _crossings(report: crossing.Report, cores: int, pause: int) -> list[Text]:
+    """Say in words where the curves of so many cores cross."""
+    sentences = []
+    for messages, words in crossing.MESSAGES.items():
+        case = (cores, pause, messages)
+        found = {it.shared: it.lines for it in report.crossovers if (it.cores, it.pause_ns, it.messages) == case}
+        won = [f"{crossing.SHARED[way]} from {lines}" for way, lines in found.items() if lines is not None]
+        lost = [crossing.SHARED[way] for way, lines in found.items() if lines is None]
+        sentences.append(
+            Text(
+                f"{words}: cheaper than "
+                + (", ".join(won) + " line(s) on" if won else "nothing")
+                + (f"; not than {', '.join(lost)}" if lost else "")
+            )
+        )
+    return sentences

@@ -274,9 +274,10 @@ static PyMethodDef channel_methods[] = {
          "Corrupt (also when the other end sends something else). After an error the ends are out of step: "
          "close the channel. The same holds for the other measurements.")},
     {"ping_batches", FAST(channel_ping_batches), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("ping_batches($self, batches, /, timeout=10.0)\n--\n\n"
-               "Time batches of 32 round trips to an end that runs echo(32 * batches): picoseconds of one, the "
-               "mean of each batch. Nobody reads the time in between, as ping does.")},
+     PyDoc_STR(
+         "ping_batches($self, batches, /, timeout=10.0)\n--\n\n"
+         "Time batches of 32 round trips to an end that runs echo(32 * batches): picoseconds of one, the "
+         "mean of each batch. Nobody reads the time in between, as ping does.")},
     {"echo", FAST(channel_echo), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("echo($self, rounds, /, timeout=10.0)\n--\n\nAnswer the other end's ping(rounds).")},
     {"measure_send", FAST(channel_measure_send), METH_FASTCALL | METH_KEYWORDS,

@@ -21,8 +21,9 @@ struct node {
 struct worker {
     struct node node;
     uint64_t done;
-    uint64_t ticks; /* it took for all of those */
-    double scale;
+    uint64_t ticks; /* that all of those took */
+    uint64_t whole; /* and with the pauses between */
+    uint64_t chance;
     struct urpc_channel client;
     struct urpc_channel owner; /* used by member 0 */
     struct urpc_doorbell bell;
@@ -40,6 +41,9 @@ struct sharing {
     enum urpc_sharing way;
     unsigned lines;
     size_t operations;
+    uint64_t pause_ticks;
+    uint64_t overhead; /* ticks between two readings with nothing between */
+    struct urpc_stopwatch watch;
     struct urpc_doorbell owner_bell;
     struct worker *workers;
 };
@@ -111,25 +115,54 @@ static void update_mutex(struct sharing *sharing)
     pthread_mutex_unlock(&sharing->mutex);
 }
 
+/* Work on its own for the pause, more or less; then the time, in ticks. Without a pause: no time is read. */
+static uint64_t begin(struct sharing *sharing, struct worker *me)
+{
+    if (sharing->pause_ticks == 0) {
+        return 0;
+    }
+    me->chance = me->chance * UINT64_C(6364136223846793005) + 1442695040888963407;
+    uint64_t pause = sharing->pause_ticks / 2 + (me->chance >> 33) % sharing->pause_ticks;
+    uint64_t until = urpc_ticks(&sharing->watch) + pause, now;
+    while ((now = urpc_ticks(&sharing->watch)) < until) {
+    }
+    return now;
+}
+
+static void end(struct sharing *sharing, struct worker *me, uint64_t began)
+{
+    if (began != 0) {
+        uint64_t taken = urpc_ticks(&sharing->watch) - began;
+        me->ticks += taken > sharing->overhead ? taken - sharing->overhead : 0;
+    }
+}
+
+static void operate(struct sharing *sharing, struct worker *me)
+{
+    switch (sharing->way) {
+    case URPC_SHARE_ATOMICS:
+        update_atomically(sharing);
+        break;
+    case URPC_SHARE_SPIN:
+        update_spin(sharing);
+        break;
+    case URPC_SHARE_MCS:
+        update_mcs(sharing, &me->node);
+        break;
+    case URPC_SHARE_MUTEX:
+        update_mutex(sharing);
+        break;
+    default:
+        update(sharing);
+    }
+}
+
 static void share(struct sharing *sharing, struct worker *me)
 {
     for (; me->done < sharing->operations && !ended(sharing); me->done++) {
-        switch (sharing->way) {
-        case URPC_SHARE_ATOMICS:
-            update_atomically(sharing);
-            break;
-        case URPC_SHARE_SPIN:
-            update_spin(sharing);
-            break;
-        case URPC_SHARE_MCS:
-            update_mcs(sharing, &me->node);
-            break;
-        case URPC_SHARE_MUTEX:
-            update_mutex(sharing);
-            break;
-        default:
-            update(sharing);
-        }
+        uint64_t began = begin(sharing, me);
+        operate(sharing, me);
+        end(sharing, me, began);
     }
 }
 
@@ -152,17 +185,20 @@ static void call(struct sharing *sharing, struct worker *me)
 {
     uint64_t window = sharing->way == URPC_SHARE_PIPELINED ? URPC_PIPELINE : 1;
     uint64_t asked = 0;
-    while (!urpc_crew_stopped(&sharing->crew)) {
-        bool more = asked < sharing->operations && !ended(sharing);
-        if (!more && me->done == asked) {
-            break; /* all that was asked has been answered */
+    while (asked < sharing->operations && !ended(sharing)) {
+        uint64_t began = begin(sharing, me);
+        while (!try_send(&me->client) && !urpc_crew_stopped(&sharing->crew)) {
         }
-        if (more && asked - me->done < window) {
-            asked += try_send(&me->client);
-        }
-        while (try_receive(&me->client)) {
-            me->done++;
-        }
+        asked++;
+        do {
+            while (try_receive(&me->client)) {
+                me->done++;
+            }
+        } while (asked - me->done >= window && !urpc_crew_stopped(&sharing->crew));
+        end(sharing, me, began);
+    }
+    while (me->done < asked && !urpc_crew_stopped(&sharing->crew)) {
+        me->done += try_receive(&me->client);
     }
     atomic_fetch_sub_explicit(&sharing->clients, 1, memory_order_relaxed);
 }
@@ -192,8 +228,8 @@ static void play(void *work, int number)
 {
     struct sharing *sharing = work;
     struct worker *me = &sharing->workers[number];
-    struct urpc_stopwatch watch;
-    urpc_stopwatch_start(&watch);
+    me->chance = (uint64_t)number + 1;
+    uint64_t start = urpc_ticks(&sharing->watch);
     if (!by_messages(sharing->way)) {
         share(sharing, me);
     } else if (number == 0) {
@@ -201,9 +237,26 @@ static void play(void *work, int number)
     } else {
         call(sharing, me);
     }
-    me->ticks = urpc_ticks(&watch) - watch.start_ticks;
+    me->whole = urpc_ticks(&sharing->watch) - start;
     atomic_store_explicit(&sharing->over, true, memory_order_relaxed);
-    me->scale = urpc_stopwatch_scale(&watch);
+    if (sharing->pause_ticks == 0 || (by_messages(sharing->way) && number == 0)) {
+        me->ticks = me->whole;
+    }
+}
+
+/* The clock that all members read, and how many of its ticks are a pause. */
+static double set_clock(struct sharing *sharing, uint64_t pause_ns)
+{
+    urpc_stopwatch_start(&sharing->watch);
+    double scale = urpc_stopwatch_scale(&sharing->watch);
+    sharing->overhead = UINT64_MAX;
+    for (int i = 0; i < 64; i++) {
+        uint64_t start = urpc_ticks(&sharing->watch);
+        uint64_t taken = urpc_ticks(&sharing->watch) - start;
+        sharing->overhead = taken < sharing->overhead ? taken : sharing->overhead;
+    }
+    sharing->pause_ticks = (uint64_t)((double)pause_ns * 1000 / scale);
+    return scale;
 }
 
 static void *zeroed_pages(size_t size)
@@ -245,28 +298,24 @@ static bool complete(const struct sharing *sharing)
     return true;
 }
 
-static void summarize(const struct sharing *sharing, struct urpc_shared *shared)
+static void summarize(const struct sharing *sharing, double scale, struct urpc_shared *shared)
 {
     bool messages = by_messages(sharing->way);
-    double latency = 0, rate = 0;
+    double ticks = 0, rate = 0, operations = 0;
     for (int i = messages; i < sharing->crew.count; i++) {
         const struct worker *worker = &sharing->workers[i];
-        double ps = (double)worker->ticks * worker->scale;
-        latency += ps;
-        rate += (double)worker->done / ps * 1e12;
-    }
-    double operations = 0;
-    for (int i = messages; i < sharing->crew.count; i++) {
-        operations += (double)sharing->workers[i].done;
+        ticks += (double)worker->ticks;
+        operations += (double)worker->done;
+        rate += (double)worker->done / ((double)worker->whole * scale) * 1e12;
     }
     const struct worker *owner = &sharing->workers[0];
-    shared->latency_ps = (uint64_t)(latency / operations);
-    shared->owner_ps = messages ? (uint64_t)((double)owner->ticks * owner->scale / (double)owner->done) : 0;
+    shared->latency_ps = (uint64_t)(ticks * scale / operations);
+    shared->owner_ps = messages ? (uint64_t)((double)owner->ticks * scale / (double)owner->done) : 0;
     shared->per_second = (uint64_t)rate;
 }
 
 int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
-               struct urpc_shared *shared, const struct urpc_patience *patience)
+               uint64_t pause_ns, struct urpc_shared *shared, const struct urpc_patience *patience)
 {
     if (lines < 1 || lines > URPC_SHARED_LINES || operations < 1 || count < (by_messages(way) ? 2 : 1) ||
         count > URPC_CREW_MOST) {
@@ -284,6 +333,7 @@ int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned line
     pthread_mutex_init(&sharing->mutex, NULL);
     sharing->workers = zeroed_pages((size_t)count * sizeof *sharing->workers);
     int error = sharing->workers == NULL || (by_messages(way) && !connect(sharing)) ? ENOMEM : 0;
+    double scale = set_clock(sharing, pause_ns);
     if (error == 0) {
         error = urpc_crew_perform(&sharing->crew, patience);
     }
@@ -291,7 +341,7 @@ int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned line
         error = complete(sharing) ? 0 : EPROTO;
     }
     if (error == 0) {
-        summarize(sharing, shared);
+        summarize(sharing, scale, shared);
     }
     for (int i = 0; sharing->workers != NULL && i < count; i++) {
         free(sharing->workers[i].bell.memory);

@@ -15,8 +15,10 @@
  *              answer
  *   PIPELINED  likewise, with up to 16 operations under way
  *
- * The cores do nothing in between, so the locks are as contended as they can be. An unfair lock then stays
- * with the core that has it: its mean is small, and the other waits long. MCS shows what taking turns costs.
+ * Without a pause the cores do nothing in between, so the state is as contended as it can be. An unfair lock
+ * then stays with the core that has it: its mean is small, and the others wait long. MCS shows what taking
+ * turns costs. With a pause, each core works on its own for about that long after each operation, half to
+ * one and a half times, and only operations are timed: then state and lock have mostly been elsewhere since.
  */
 #ifndef URPC_SHARING_H
 #define URPC_SHARING_H
@@ -47,6 +49,6 @@ struct urpc_shared {
  * operations that cannot be, and EPROTO if updates were lost where none may be.
  */
 int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
-               struct urpc_shared *shared, const struct urpc_patience *patience);
+               uint64_t pause_ns, struct urpc_shared *shared, const struct urpc_patience *patience);
 
 #endif
