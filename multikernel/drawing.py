@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ FONT = "Helvetica, Arial, sans-serif"
 
 PNG_SCALE = 2
 """Pixels of a PNG for each unit of a picture: sharp on screens of high density."""
+
+NO_PILLOW = "PNG pictures need Pillow: pip install 'multikernel-skb[pictures]', or write an .svg, which needs nothing"
 
 MOST_TITLES = 64 * 64
 """Cells of a mesh up to which each has its words; of more, the SVG would be megabytes."""
@@ -88,15 +91,21 @@ class Picture:
     shapes: tuple[Shape, ...]
 
 
+def check_format(path: Path) -> None:
+    """Raise PictureError if a picture cannot be written to a file of this name: cheaper before the picture is made than after."""
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise PictureError(f"{path}: a picture is .svg or .png, not {path.suffix or 'a file without a suffix'}")
+    if path.suffix.lower() == ".png" and find_spec("PIL") is None:
+        raise PictureError(NO_PILLOW)
+
+
 def write(picture: Picture, path: Path) -> None:
     """Write a picture in the format that the file's name ends in: .svg or .png. Raises PictureError, OSError."""
-    match path.suffix.lower():
-        case ".svg":
-            path.write_text(svg(picture), encoding="utf-8")
-        case ".png":
-            path.write_bytes(png(picture))
-        case suffix:
-            raise PictureError(f"{path}: a picture is .svg or .png, not {suffix or 'a file without a suffix'}")
+    check_format(path)
+    if path.suffix.lower() == ".svg":
+        path.write_text(svg(picture), encoding="utf-8")
+    else:
+        path.write_bytes(png(picture))
 
 
 def svg(picture: Picture) -> str:
@@ -161,9 +170,7 @@ def png(picture: Picture, scale: int = PNG_SCALE) -> bytes:
     try:
         from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
     except ImportError:
-        raise PictureError(
-            "PNG pictures need Pillow: pip install 'multikernel-skb[pictures]', or write an .svg, which needs nothing"
-        ) from None
+        raise PictureError(NO_PILLOW) from None
     image = Image.new("RGB", (round(picture.width * scale), round(picture.height * scale)), "#ffffff")
     draw = ImageDraw.Draw(image)
     for shape in picture.shapes:

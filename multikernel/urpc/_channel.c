@@ -69,7 +69,9 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     Module *module = module_of(self);
     switch (result) {
     case URPC_CLOSED:
-        if (self->channel.gone) {
+        /* It may have closed, and ended afterwards: then it died of nothing that concerns us. */
+        if (self->channel.gone &&
+            !(atomic_load_explicit(&self->channel.peer->status, memory_order_acquire) & 1)) {
             PyErr_SetString(module->peer_died,
                             "the process at the other end has died, and all it sent has been received");
             break;
