@@ -25,19 +25,30 @@ def chart(report: Report) -> Picture:
     panels = sorted({(point.cores, point.pause_ns) for point in report.points})
     shapes: list[Shape] = [
         Words(16, 22, "Shared memory against messages", 15),
-        Words(16, 42, "time an operation takes the core that wants it, by the cache lines that it changes", 11, fill="#555555"),
+        Words(
+            16,
+            42,
+            "time an operation takes the core that wants it, by the cache lines that it changes",
+            11,
+            fill="#555555",
+        ),
     ]
     for panel, (cores, pause) in enumerate(panels):
         points = [point for point in report.points if (point.cores, point.pause_ns) == (cores, pause)]
         shapes += _panel(points, f"{cores} cores, {pauses(pause)}", TOP + panel * (HEIGHT + 2 * GAP + 20))
     height = TOP + len(panels) * (HEIGHT + 2 * GAP + 20)
     crossings = [
-        f"{WAYS[found.messages]} beats {WAYS[found.shared]} on {found.cores} cores with {pauses(found.pause_ns)} from {found.lines} lines on"
+        f"on {found.cores} cores with {pauses(found.pause_ns)}: {WAYS[found.messages]} cheaper than {WAYS[found.shared]} "
+        f"from {found.lines} lines on"
         for found in report.crossovers
         if found.lines is not None
     ]
     return Picture(
-        LEFT + WIDTH + LABELS, height, "Shared memory against messages", "; ".join(crossings) or "no crossing", tuple(shapes)
+        LEFT + WIDTH + LABELS,
+        height,
+        "Shared memory against messages",
+        "; ".join(crossings) or "no crossing",
+        tuple(shapes),
     )
 
 
@@ -57,8 +68,7 @@ def _panel(points: list[Point], words: str, top: float) -> list[Shape]:
         ns = most * tick / 5
         shapes.append(Path2D(((LEFT, y(ns)), (LEFT + WIDTH, y(ns))), "#e5e5e5"))
         shapes.append(Words(LEFT - 6, y(ns), f"{ns:g}" + (" ns" if tick == 5 else ""), 10, "end"))
-    for amount in lines:
-        shapes.append(Words(x(amount), bottom + 13, str(amount), 10, "middle"))
+    shapes += [Words(x(amount), bottom + 13, str(amount), 10, "middle") for amount in lines]
     shapes.append(Words(LEFT + WIDTH / 2, bottom + 30, "cache lines changed", 10, "middle", "#555555"))
     ends: list[tuple[float, str]] = []
     for way in SHARED | MESSAGES:
@@ -66,8 +76,10 @@ def _panel(points: list[Point], words: str, top: float) -> list[Shape]:
         shapes.append(Path2D(tuple((x(n), y(ns)) for n, ns in curve), COLOURS[way], 3.0 if way in MESSAGES else 1.5))
         ends.append((y(curve[-1][1]), way))
     places = _spread([at for at, _ in sorted(ends)], 14, bottom)
-    for at, (_, way) in zip(places, sorted(ends), strict=True):
-        shapes.append(Words(LEFT + WIDTH + 10, at, WAYS[way], 11, fill=COLOURS[way]))
+    shapes += [
+        Words(LEFT + WIDTH + 10, at, WAYS[way], 11, fill=COLOURS[way])
+        for at, (_, way) in zip(places, sorted(ends), strict=True)
+    ]
     return shapes
 
 

@@ -1,7 +1,7 @@
 """Other ways for two Python processes to talk, to measure URPC beside: mpi4py over Open MPI, and iceoryx2.
 
-They are installed from wheels (`peers.txt`) into an environment of their own, build/bench-peers, so that nothing of them is ever needed to run
-or to test this project. A peer that cannot be installed or started is not available, and says why.
+They are installed from wheels (`peers.txt`) into an environment of their own, build/bench-peers, so that nothing of them is ever needed
+to run or to test this project. A peer that cannot be installed or started is not available, and says why.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def _peer(name: str, folder: Path, commands: list[list[str]]) -> Iterator[Peer]:
             log.seek(0)
             said = log.read().decode(errors="replace").strip().splitlines()
             words = f": {said[-1][:200]}" if said else ""
-            raise Unavailable(f"did not start within {STARTING:g} s ({error or type(error).__name__}){words}") from error
+            raise Unavailable(
+                f"did not start within {STARTING:g} s ({error or type(error).__name__}){words}"
+            ) from error
         peer = Peer(name, [ends[0], ends[1]])
         context.callback(peer.close)
         yield peer

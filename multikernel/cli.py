@@ -33,7 +33,6 @@ from multikernel.show_bench import urpc as show_urpc_report
 from multikernel.urpc import UrpcError
 from multikernel.urpc.bench import measure
 from skb.client import Client, SkbError, SkbUnreachable
-from skb.client.exchange import URL
 
 app = typer.Typer(
     help="One kernel per core, no shared state, 64-byte messages; placed and routed by the System Knowledge Base.",
@@ -169,14 +168,15 @@ def _farewell(output: Console, url: str, data: Path | None, stay: bool) -> None:
 @app.command("measure")
 def measure_messages(
     cores: Annotated[
-        int | None, typer.Option(help="Kernels to boot. Default: one a core, at most 16. Those that share a core are not told of.")
+        int | None,
+        typer.Option(help="Kernels to boot. Default: one a core, at most 16. Those that share a core are not told of."),
     ] = None,
     url: Annotated[
         str,
         typer.Option(
             "--url",
             envvar="SKB_URL",
-            show_default=URL,
+            show_default="http://127.0.0.1:7411",
             help="The SKB to tell. If none is named and none runs, none is told.",
         ),
     ] = "",
@@ -221,19 +221,22 @@ def _tell(url: str, kernels: Sequence[KernelPlan], costs: Mapping[tuple[int, int
     facts = publish.measured({pair: cost for pair, cost in costs.items() if alone.issuperset(pair)})
     if not facts:
         return "No SKB was told: all kernels share cores, so these are not costs of the machine."
-    try:
-        with Client(url or URL, token=os.environ.get("SKB_TOKEN") or None) as client:
+    named = {"url": url} if url else {}
+    with Client(**named, token=os.environ.get("SKB_TOKEN") or None) as client:
+        try:
             revision = client.update(facts)
-    except SkbUnreachable:
-        if url:
-            raise
-        return f"No SKB was told: none answers at {URL} (start one with `skb serve`, or name another with --url or SKB_URL)."
-    return f"Told the SKB at {url or URL} in {len(facts)} facts, revision {revision}: skb facts message_rtt"
+        except SkbUnreachable:
+            if url:
+                raise
+            return f"No SKB was told: none answers at {client.url}. Start one with `skb serve`, or name another with --url or SKB_URL."
+        return f"Told the SKB at {client.url} in {len(facts)} facts, revision {revision}: skb facts message_rtt"
 
 
 @app.command("heat-map")
 def heat_map_of_file(
-    latencies: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A square table of numbers, with commas.")],
+    latencies: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A square table of numbers, with commas.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Draw there: .svg or .png.")],
     unit: Annotated[str, typer.Option(help="Unit of the numbers.")] = "ns",
     what: Annotated[str, typer.Option(help="What a number is.")] = "latency",

@@ -1,8 +1,8 @@
 """Pictures of plain shapes, as SVG or PNG: for heat maps and charts of what was measured.
 
-A picture is a list of shapes, made once by whoever knows what it shows; both formats draw the same list, so they look alike. SVG needs nothing but
-the standard library, scales without loss and shows a cell's words when the mouse rests on it. PNG is for places that show no SVG; it is drawn with
-Pillow, an optional dependency (`multikernel-skb[pictures]`).
+A picture is a list of shapes, made once by whoever knows what it shows; both formats draw the same list, so they look alike. SVG needs
+nothing but the standard library, scales without loss and shows a cell's words when the mouse rests on it. PNG is for places that show no
+SVG; it is drawn with Pillow, an optional dependency (`multikernel-skb[pictures]`).
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ def _svg_mesh(mesh: Mesh) -> Iterator[str]:
     paths: dict[str, list[str]] = defaultdict(list)
     for row, colours in enumerate(mesh.colours):
         for column, colour in enumerate(colours):
-            paths[colour].append(f"M{mesh.x + column * mesh.cell:g},{mesh.y + row * mesh.cell:g}h{edge}v{edge}h-{edge}z")
+            paths[colour].append(
+                f"M{mesh.x + column * mesh.cell:g},{mesh.y + row * mesh.cell:g}h{edge}v{edge}h-{edge}z"
+            )
     yield '<g shape-rendering="crispEdges">'
     for colour, moves in paths.items():
         yield f'<path fill="{colour}" d="{"".join(moves)}"/>'

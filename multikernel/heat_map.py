@@ -1,8 +1,8 @@
 """The heat map of a machine: what a message between every two cores costs, as a picture that shows the machine's shape.
 
-Cores stand in the order of the machine's parts, so that what is near is side by side and packages, dies and shared caches show as blocks. Where the
-parts are not known, as in a file of latencies, cores are ordered by the latencies themselves: those that are nearest are joined first (average
-linkage), and the order of the joins is that of the picture.
+Cores stand in the order of the machine's parts, so that what is near is side by side and packages, dies and shared caches show as blocks.
+Where the parts are not known, as in a file of latencies, cores are ordered by the latencies themselves: those that are nearest are joined
+first (average linkage), and the order of the joins is that of the picture.
 
 Colours are viridis: they grow lighter from near to far, evenly, also for eyes that see few colours and in black and white.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,9 @@ def read_csv(path: Path) -> Matrix:
     size = len(numbers)
     if size < 2 or any(len(row) > size for row in numbers):
         widths = sorted({len(row) for row in numbers})
-        raise PictureError(f"{path}: {size} rows of {widths} numbers; a matrix of latencies is square, of 2 cores or more")
+        raise PictureError(
+            f"{path}: {size} rows of {widths} numbers; a matrix of latencies is square, of 2 cores or more"
+        )
     values = np.full((size, size), math.nan)
     for i, row in enumerate(numbers):
         values[i, : len(row)] = row
@@ -97,7 +100,7 @@ def by_parts(cores: Sequence[int], parts_of: Callable[[int], tuple[int, ...]]) -
     parts = {core: parts_of(core) for core in cores}
     positions = tuple(sorted(range(len(cores)), key=lambda i: (parts[cores[i]], cores[i])))
     lines = []
-    for i, j in zip(positions, positions[1:], strict=False):
+    for i, j in pairwise(positions):
         one, other = parts[cores[i]], parts[cores[j]]
         first = next((level for level, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), None)
         lines.append({0: 2, 1: 1}.get(first, 0) if first is not None else 0)
@@ -123,14 +126,14 @@ def by_distance(values: Matrix) -> Order:
         distance[one], distance[:, one] = mean, mean
         distance[one, one] = distance[other] = distance[:, other] = np.inf
     positions = max(groups, key=len)
-    joins = [heights[pair] for pair in zip(positions, positions[1:], strict=False)]
+    joins = [heights[pair] for pair in pairwise(positions)]
     return Order(tuple(positions), _strengths(joins), "nearest cores together")
 
 
 def _strengths(joins: Sequence[float]) -> tuple[int, ...]:
     """Part the joins by their distances where those jump: strong lines above the last jump, weak ones above the one before."""
     ordered = sorted(set(joins))
-    jumps = [high for low, high in zip(ordered, ordered[1:], strict=False) if low > 0 and high / low >= APART]
+    jumps = [high for low, high in pairwise(ordered) if low > 0 and high / low >= APART]
     limits = jumps[-2:]
     return tuple(sum(join >= limit for limit in limits) + (len(limits) == 1 and join >= limits[0]) for join in joins)
 
@@ -194,7 +197,7 @@ class _Scale:
     def value(self, place: float) -> float:
         """The value that has this place."""
         if self.logarithmic:
-            return self.low * (self.high / self.low) ** place
+            return float(self.low * (self.high / self.low) ** place)
         return self.low + (self.high - self.low) * place
 
 
@@ -266,7 +269,14 @@ def _labels(cores: Sequence[int], left: float, top: float, cell: float) -> list[
             shapes.append(Words(left - 5, top + at, str(core), 9, "end"))
             upright = cell * step < 18
             shapes.append(
-                Words(left + at, top - (4 if upright else 9), str(core), 9, "start" if upright else "middle", upright=upright)
+                Words(
+                    left + at,
+                    top - (4 if upright else 9),
+                    str(core),
+                    9,
+                    "start" if upright else "middle",
+                    upright=upright,
+                )
             )
     return shapes
 
@@ -282,11 +292,14 @@ def _legend(scale: _Scale, unit: str, left: float, top: float, height: float) ->
         place = tick / 4
         y = top + height * (1 - place)
         shapes.append(Path2D(((left + 16, y), (left + 20, y)), "#222222"))
-        text = f"{scale.value(place):.3g}"
+        value = scale.value(place)
+        text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
         if tick == 0 and scale.least < scale.low * 0.99:
             text = f"< {text}"
         if tick == 4 and scale.greatest > scale.high * 1.01:
             text = f"> {text}"
         shapes.append(Words(left + 24, y, text, 10))
-    shapes.append(Words(left, top + height + 16, unit + (", logarithmic" if scale.logarithmic else ""), 10, fill="#555555"))
+    shapes.append(
+        Words(left, top + height + 16, unit + (", logarithmic" if scale.logarithmic else ""), 10, fill="#555555")
+    )
     return shapes

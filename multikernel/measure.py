@@ -5,8 +5,8 @@ send keeps the sender busy, what a receive keeps the receiver busy, and what a m
 second and the third.
 
 A machine is not the same from second to second. So every pair is measured in short slices, and all pairs have one before any has its next
-(`Pair`): what disturbs the machine for a while disturbs a slice of all pairs, and not all of one pair. The first slice warms up, and tells how
-long the others may be, so that a pair takes no more than its few milliseconds.
+(`Pair`): what disturbs the machine for a while disturbs a slice of all pairs, and not all of one pair. The first slice warms up, and
+tells how long the others may be, so that a pair takes no more than its few milliseconds.
 
 How long a message is under way belongs to the receiver: it is its read that fetches the line, or its wake-up that it waits for. So
 what is told to the SKB as the receiver's cost is at least what is left of the one-way latency once the sender is done
@@ -106,6 +106,8 @@ class Pair:
         self._slices += 1
         share = max(0, PAIR_NS - self._spent_ns) / max(1, SLICES + 1 - self._slices)
         growth = min(MOST_GROWTH, share / max(1, spent_ns))
+        if self._slices == 1:
+            growth = max(1.0, growth)  # what woke up during it says little of how long the next will take
         sizes = zip(_sizes(self._next), _sizes(SHORTEST), _sizes(LONGEST), strict=True)
         self._next = Slice(*(max(least, min(most, int(now * growth))) for now, least, most in sizes))
         if self._slices == 1:

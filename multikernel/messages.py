@@ -151,9 +151,9 @@ class Taken(Struct, frozen=True, array_like=True):
 
 
 class Sending(Struct, frozen=True):
-    """What the sender knows of messages to a peer, in ps: the round trip's statistics, how long a send keeps it busy, and how
-    long a message takes that is one of many on their way.
+    """What the sender knows of messages to a peer, in ps.
 
+    The round trip's statistics, how long a send keeps it busy, and what a message takes (`stream`) that is one of many under way.
     `samples` round trips were counted; `interrupted` ones were left out.
     """
 
@@ -169,8 +169,10 @@ class Sending(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """What messages from one core to another cost, in ps: what the sender measured, how long a receive keeps the receiver busy, an
-    estimate of the way there, which is half of the median round trip, and how long it took to find all this out.
+    """What messages from one core to another cost, in ps.
+
+    What the sender measured, how long a receive keeps the receiver busy, an estimate of the way there, which is half of the median
+    round trip, and how long it took to find all this out.
     """
 
     sending: Sending

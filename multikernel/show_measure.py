@@ -21,13 +21,13 @@ MOST_PAIRS = 24
 WIDEST_MATRIX = 16
 """Cores whose matrix a terminal has room for."""
 
-COLUMNS = ("round trip", "stddev", "min", "max", "one way", "send", "receive", "stream", "samples", "left out")
+COLUMNS = ("round trip", "stddev", "min", "max", "one way", "send", "receive", "M/s", "samples", "left out")
 
 
 def table(costs: Costs) -> RenderableType:
-    """Show what was measured; times are nanoseconds, streams millions of messages a second."""
+    """Show what was measured."""
     if len(costs) <= MOST_PAIRS:
-        rows = Table(box=None)
+        rows = Table(box=None, padding=(0, 1, 0, 0))
         for column in ("from", "to", *COLUMNS):
             rows.add_column(column, justify="right")
         for (sender, receiver), cost in costs.items():
@@ -37,11 +37,17 @@ def table(costs: Costs) -> RenderableType:
                 str(sender),
                 str(receiver),
                 *(f"{ps / 1000:,.1f}" for ps in times),
-                f"{1e6 / trip.stream:.1f} M/s" if trip.stream else "",
+                f"{1e6 / trip.stream:.1f}" if trip.stream else "",
                 str(trip.samples),
                 str(trip.interrupted),
             )
-        return Group(Text("Messages of 48 bytes between cores, ns (round trip: median)", style="italic"), rows)
+        return Group(
+            Text(
+                "Messages of 48 bytes between cores, ns (round trip: median), and millions a second in a stream",
+                style="italic",
+            ),
+            rows,
+        )
     cores = sorted({sender for sender, _ in costs})
     if len(cores) <= WIDEST_MATRIX:
         rows = Table(box=None)
@@ -91,7 +97,8 @@ def as_csv(costs: Costs) -> str:
     """Give the one-way times in ns as a square table, row to column, as `multikernel heat-map` and `skb probe --from` read it."""
     _, values = matrix(costs)
     return "".join(
-        ",".join("0" if i == j else f"{value:.2f}" for j, value in enumerate(row)) + "\n" for i, row in enumerate(values)
+        ",".join("0" if i == j else f"{value:.2f}" for j, value in enumerate(row)) + "\n"
+        for i, row in enumerate(values)
     )
 
 

@@ -2,9 +2,9 @@
 
 For `make bench-urpc`, `multikernel bench urpc` and anyone who wonders whether their machine is like ours.
 
-All figures come from one run. The cores a virtual machine calls 0 and 1 may be one core's two threads now and two ends of a package a second
-later, a factor of ten in every figure. So the run goes round and round through all of them, a ratio is taken between neighbours of one
-round, and what is reported is the median over the rounds. Figures of different runs say little about each other; ratios do.
+All figures come from one run. The cores a virtual machine calls 0 and 1 may be one core's two threads now and two ends of a package a
+second later, a factor of ten in every figure. So the run goes round and round through all of them, a ratio is taken between neighbours of
+one round, and what is reported is the median over the rounds. Figures of different runs say little about each other; ratios do.
 
 Each promise is a `Goal`: two figures of the run, or one and a fixed limit, and the ratio that is promised. What could not be measured has a
 reason instead.
@@ -175,9 +175,10 @@ def measure(
 ) -> Report:
     """Run all figures `rounds` times, interleaved.
 
-    Pins this thread to the first core while it runs; takes some 10 s on two cores. `scale` shortens (or lengthens) every figure. `peers` are
-    other ways to talk, by the names of their figures; `missing` says why some are not among them. `progress(done, all)` is called after each
-    round. Raises UrpcError on a machine with one core, ValueError if a core cannot be used, TimeoutError if the other end dies.
+    Pins this thread to the first core while it runs; takes some 10 s on two cores. `scale` shortens (or lengthens) every figure. `peers`
+    are other ways to talk, by the names of their figures; `missing` says why some are not among them. `progress(done, all)` is called
+    after each round. Raises UrpcError on a machine with one core, ValueError if a core cannot be used, TimeoutError if the other end
+    dies.
     """
     peers = peers or {}
     absent = {name: NOT_HERE for name in ("mpi4py", "iceoryx2") if name not in peers} | dict(missing or {})

@@ -1,11 +1,12 @@
 """Shared memory against messages: from how many cache lines on it is cheaper to send an operation than to carry the state to it.
 
-Several cores change the same n cache lines: under a lock, atomically, or (as in the multikernel paper's figure 3) with nothing to protect them; or
-one core owns the lines and the others send it what they want done, over channels. Shared state travels to every core that changes it, a line at a
-time, so its price grows with n. A message is one line there and one back whatever n is, and the state stays in its owner's cache.
+Several cores change the same n cache lines: under a lock, atomically, or (as in the multikernel paper's figure 3) with nothing to protect
+them; or one core owns the lines and the others send it what they want done, over channels. Shared state travels to every core that
+changes it, a line at a time, so its price grows with n. A message is one line there and one back whatever n is, and the state stays in
+its owner's cache.
 
-All ways are measured in turn, round after round, and medians are compared, since the cores of a virtual machine are near each other now and far
-apart a second later. See `sharing.h` for what each way does.
+All ways are measured in turn, round after round, and medians are compared, since the cores of a virtual machine are near each other now
+and far apart a second later. See `sharing.h` for what each way does.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ DEADLINE = 30.0
 
 @dataclass(frozen=True)
 class Point:
-    """One way, on so many cores, with such pauses, for so many lines: what an operation takes the core that wants it, and the owner; operations a second."""
+    """One way, on so many cores, with such pauses, for so many lines:
+
+    what an operation takes the core that wants it, and the owner; operations a second.
+    """
 
     way: str
     cores: int
@@ -52,7 +56,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Crossover:
-    """From `lines` on, messages of way `messages` cost less than the shared memory of way `shared`, on so many cores; None: up to 16, never."""
+    """From `lines` on, messages of way `messages` cost less than the shared memory of way `shared`, on so many cores; None:
+
+    up to 16, never.
+    """
 
     cores: int
     pause_ns: int
@@ -85,7 +92,8 @@ def measure(
 ) -> Report:
     """Measure all ways on 2, 4, 8... and all of these cores (default: those that this process may use).
 
-    `operations` says for each pause in ns how many each core does. Takes some 10 s on two cores. `progress(done, all)` is called after each round. Raises UrpcError if there is one core only.
+    `operations` says for each pause in ns how many each core does. Takes some 10 s on two cores. `progress(done, all)` is called after
+    each round. Raises UrpcError if there is one core only.
     """
     cores = sorted(os.sched_getaffinity(0)) if cores is None else list(cores)
     if len(cores) < 2:

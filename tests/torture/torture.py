@@ -3,16 +3,17 @@
     make torture                                10 minutes with a seed of its own, which it prints
     make torture SECONDS=60 SEED=7              the same choices again, for a minute
 
-Four processes on two cores: a *veteran* that lives for the whole run and three *mortals* a life. In each life all six pairs have a channel; everybody
-sends messages of random sizes, one by one or many a call, receives in all the ways there are, stalls, and is stopped (SIGSTOP) and killed (SIGKILL) at
-random points. A life ends when the time that it was given is over: whoever is left closes its channels.
+Four processes on two cores: a *veteran* that lives for the whole run and three *mortals* a life. In each life all six pairs have a
+channel; everybody sends messages of random sizes, one by one or many a call, receives in all the ways there are, stalls, and is stopped
+(SIGSTOP) and killed (SIGKILL) at random points. A life ends when the time that it was given is over: whoever is left closes its channels.
 
 Checked in each life, by every process that is left:
  * order and integrity: each message carries its number and a checksum, and its length and bytes follow from the seed;
- * nothing lost: what a process had sent, by its own count in memory that outlives it, is received to the last message, whether it closed or was killed,
-   and no more than what it was sending when it died;
- * told: a channel to a process that was killed ends with PeerDied, one to a process that closed with Closed, or with both having said goodbye;
-and after it, of the veteran and of this process: no descriptor more than before, no process left, nothing new in /dev/shm, and memory that stops growing.
+ * nothing lost: what a process had sent, by its own count in memory that outlives it, is received to the last message, whether it closed
+   or was killed, and no more than what it was sending when it died;
+ * told: a channel to a process that was killed ends with PeerDied, one to a process that closed with Closed, or with both having said
+   goodbye; and after it, of the veteran and of this process: no descriptor more than before, no process left, nothing new in /dev/shm,
+   and memory that stops growing.
 
 The seed decides every choice: sizes, stalls, who dies and after how long. How far each process has come by then is the machine's.
 """
@@ -74,7 +75,10 @@ def torture(seconds: float, seed: int, *, lives: int | None = None, say: bool = 
             tally.lives += 1
             if say and time.monotonic() - said > 15:
                 said = time.monotonic()
-                print(f"{said - start:6.0f} s  {tally.lives} lives, {tally.messages} messages, {tally.kills} kills", flush=True)
+                print(
+                    f"{said - start:6.0f} s  {tally.lives} lives, {tally.messages} messages, {tally.kills} kills",
+                    flush=True,
+                )
     finally:
         veteran.end()
         tally.seconds = time.monotonic() - start
@@ -119,12 +123,14 @@ def check(verdict: Verdict, killed: set[int]) -> None:
         expected = ("PeerDied",) if peer in killed else ("Closed", "goodbye")
         if ended not in expected:
             fate = "was killed" if peer in killed else "closed its channels"
-            raise Broken(f"{name}: its channel to {peer}, which {fate}, ended with {ended}, not {' or '.join(expected)}")
+            raise Broken(
+                f"{name}: its channel to {peer}, which {fate}, ended with {ended}, not {' or '.join(expected)}"
+            )
 
 
 def descriptors(process: int) -> int:
     """Count the descriptors that a process holds."""
-    return len(os.listdir(f"/proc/{process}/fd"))
+    return sum(1 for _ in Path(f"/proc/{process}/fd").iterdir())
 
 
 def resident(process: int) -> int:
@@ -135,7 +141,7 @@ def resident(process: int) -> int:
 def shared_memory() -> set[str]:
     """List what stands in /dev/shm under our name; other programs keep things there too."""
     with suppress(FileNotFoundError):
-        return {name for name in os.listdir("/dev/shm") if "urpc" in name}
+        return {path.name for path in Path("/dev/shm").iterdir() if "urpc" in path.name}
     return set()
 
 

@@ -1,7 +1,7 @@
 """One life of the torture: its plan, its four processes, and what they say when it is over.
 
-Channels and what processes tell before they die stand in memory made by the process that runs the lives. The mortals inherit it by fork; the veteran gets
-descriptors over a Unix socket, life by life, and lets go of all of them at the end of each.
+Channels and what processes tell before they die stand in memory made by the process that runs the lives. The mortals inherit it by fork;
+the veteran gets descriptors over a Unix socket, life by life, and lets go of all of them at the end of each.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each process of a life does: send, receive, stall, check, and say what was wrong.
 
-Every message begins with its number in its channel's direction and a checksum of all of it; its length and its other bytes follow from the life's
-seed, the direction and the number. Receivers know what must come, byte by byte.
+Every message begins with its number in its channel's direction and a checksum of all of it; its length and its other bytes follow from
+the life's seed, the direction and the number. Receivers know what must come, byte by byte.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from multikernel import urpc
@@ -142,7 +143,15 @@ class _Player:
 
     def live(self) -> None:
         """Act by chance until the life is over; then flush, close, and receive all that is still to come."""
-        acts = (self._send_one, self._send_many, self._try_send, self._receive, self._receive_many, self._wait, self._stall)
+        acts = (
+            self._send_one,
+            self._send_many,
+            self._try_send,
+            self._receive,
+            self._receive_many,
+            self._wait,
+            self._stall,
+        )
         while not self._counts.over:
             way = self._chance.choice(list(self._ways.values()))
             self._chance.choices(acts, weights=(5, 8, 5, 3, 6, 6, 1))[0](way)
@@ -165,38 +174,30 @@ class _Player:
         if way.ended:
             return
         self._sending(way, 1)
-        try:
+        with suppress(
+            TimeoutError, urpc.Closed
+        ):  # the peer may be busy, or gone: what it sent before is still to be received
             way.channel.send(self._next(way), self._chance.choice((0.0, 0.0002, 0.002)))
             self._was_sent(way, 1)
-        except TimeoutError:
-            pass  # the peer is busy: it may be waiting for us
-        except urpc.Closed:
-            pass  # what it sent before is still to be received
         self._receive_many(way)
 
     def _try_send(self, way: Way) -> None:
         if way.ended:
             return
         self._sending(way, 1)
-        try:
+        with suppress(urpc.Closed):
             if way.channel.try_send(self._next(way)):
                 self._was_sent(way, 1)
-        except urpc.Closed:
-            pass
 
     def _send_many(self, way: Way) -> None:
         if way.ended:
             return
         first = way.sent
         number = self._chance.randrange(1, 12)
-        burst = [
-            message(self._seed, self._who, way.peer, first + i, way.longest) for i in range(number)
-        ]
+        burst = [message(self._seed, self._who, way.peer, first + i, way.longest) for i in range(number)]
         self._sending(way, number)
-        try:
+        with suppress(urpc.Closed):
             self._was_sent(way, way.channel.try_send_many(burst))
-        except urpc.Closed:
-            pass
 
     # Receiving.
 
@@ -229,7 +230,9 @@ class _Player:
         self._waiting.remove(way.channel)  # it would be told as ready for ever
         begun, sent = self._counts.of(way.peer, self._who)
         if not sent <= way.received <= begun:
-            raise Wrong(f"{way.ended} from {way.peer} after {way.received} messages; it had sent {sent}, and begun {begun}")
+            raise Wrong(
+                f"{way.ended} from {way.peer} after {way.received} messages; it had sent {sent}, and begun {begun}"
+            )
 
     def _receive(self, way: Way) -> None:
         if way.ended:
@@ -296,7 +299,9 @@ class _Player:
         while left := [way for way in self._ways.values() if not complete(way)]:
             if time.monotonic() > deadline:
                 counts = self._counts
-                states = ", ".join(f"{way.received} of {counts.of(way.peer, self._who)} from {way.peer}" for way in left)
+                states = ", ".join(
+                    f"{way.received} of {counts.of(way.peer, self._who)} from {way.peer}" for way in left
+                )
                 raise Wrong(f"not received, and not told why, {FAREWELL:g} s after the end: {states}")
             for channel in self._waiting.wait(0.05):
                 self._drain(self._by_channel[channel])
