@@ -12,13 +12,28 @@ Matrix = tuple[tuple[int, ...], ...]
 
 
 def checked(name: str, rows: Sequence[Sequence[int]]) -> Matrix:
-    """Return `rows` as a matrix, or say which entry of the argument `name` is wrong."""
+    """Return `rows` as a square matrix, or say which entry of the argument `name` is wrong."""
     size = len(rows)
     for i, row in enumerate(rows):
         if len(row) != size:
             raise SolverError(
                 f"{name}[{i}] has {len(row)} entries where the matrix has {size} rows; give a square matrix"
             )
+    return _entries(name, rows)
+
+
+def checked_rows(name: str, rows: Sequence[Sequence[int]], height: int, width: int) -> Matrix:
+    """Return `rows` as a matrix of this height and width, or say what of the argument `name` is wrong."""
+    if len(rows) != height:
+        raise SolverError(f"{name} has {len(rows)} rows; give {height}")
+    for i, row in enumerate(rows):
+        if len(row) != width:
+            raise SolverError(f"{name}[{i}] has {len(row)} entries; give {width}")
+    return _entries(name, rows)
+
+
+def _entries(name: str, rows: Sequence[Sequence[int]]) -> Matrix:
+    for i, row in enumerate(rows):
         for j, value in enumerate(row):
             if type(value) is not int or value < 0:  # a bool is refused: truth values are no costs
                 raise SolverError(f"{name}[{i}][{j}] is {value!r}; give integers from 0")

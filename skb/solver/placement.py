@@ -2,7 +2,8 @@
 
     place(distance, traffic).assignment     # the core of each dispatcher
 
-This is the quadratic assignment problem, with room for `max_per_core` dispatchers on a core. No method is known that
+This is the quadratic assignment problem, with room for `max_per_core` dispatchers on a core, a price of each dispatcher on each core
+if there is one, and conditions (`placement_conditions`). No method is known that
 solves it in general beyond about thirty dispatchers, so the answer is honest rather than silent: a placement found by
 tabu search (`placement_search`), a bound below which no placement can be, proved by branch and bound
 (`placement_proof`), and a status that says whether the two meet. Machines are symmetric and traffic is structured; both
@@ -17,22 +18,31 @@ from dataclasses import dataclass
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
 from skb.solver.levels import lowered
-from skb.solver.matrix import checked
+from skb.solver.matrix import checked, checked_rows
+from skb.solver.placement_bound import root_bound
+from skb.solver.placement_conditions import Condition, Only, checked_conditions, restricted
+from skb.solver.placement_feasible import Feasibility, feasible
 from skb.solver.placement_problem import Problem
 from skb.solver.placement_problem import problem as working_form
 from skb.solver.placement_proof import prove_placement
-from skb.solver.placement_search import construct, improve
+from skb.solver.placement_relaxed import relaxed
+from skb.solver.placement_search import construct, improve, in_order
 from skb.solver.symmetry import symmetry
 
 PROVABLE = 20  # dispatchers; beyond, seldom more can be proved than the first bound, and finding gets most of the time
+
+
+RELAXED = 512  # places; beyond, the continuous problem takes its time
+MANY = 20  # starts from there; more hardly bring anything
 
 
 @dataclass(frozen=True)
 class Placement:
     """A placement with its proof.
 
-    `status` is `optimal` (cost == bound), `feasible` (time ran out; no placement costs less than `bound`) or
-    `infeasible` (there is none, for the `reason` given; the assignment is empty).
+    `status` is `optimal` (cost == bound), `feasible` (time ran out; no placement costs less than `bound`), `infeasible` (there is none,
+    for the `reason` given, because the conditions named in `conflict` cannot hold together; the assignment is empty) or `unknown` (time
+    ran out before any placement was found).
     """
 
     assignment: tuple[int, ...]
@@ -41,6 +51,7 @@ class Placement:
     status: str
     seconds: float
     reason: str = ""
+    conflict: tuple[str, ...] = ()
 
 
 def place(
@@ -49,55 +60,133 @@ def place(
     *,
     max_per_core: int = 1,
     avoid: Collection[int] = (),
+    price: Sequence[Sequence[int]] = (),
+    conditions: Sequence[Condition] = (),
+    start: Sequence[int] = (),
     seconds: float = 2.0,
 ) -> Placement:
     """Assign each dispatcher (row of `traffic`) a core (row of `distance`) so that the cost is least.
 
-    The cost is the sum over ordered pairs of `traffic[a][b] * distance[core of a][core of b]`. Cores in `avoid` are not
-    used. Raises SolverError when an argument makes no sense.
+    The cost is the sum over ordered pairs of `traffic[a][b] * distance[core of a][core of b]`, plus `price[a][core of a]` for each
+    dispatcher where prices are given. Cores in `avoid` are not used. The search begins at `start`, among others, if that is given and
+    keeps all conditions. Raises SolverError when an argument makes no sense.
     """
     deadline = Deadline.after(seconds)
-    all_distances = checked("distance", distance)
-    all_traffic = checked("traffic", traffic)
-    if type(max_per_core) is not int or max_per_core < 1:
-        raise SolverError(f"max_per_core is {max_per_core!r}; give an integer from 1")
-    avoided = set(avoid)
-    for core in avoided:
-        if type(core) is not int or not 0 <= core < len(all_distances):
-            raise SolverError(
-                f"avoid has {core!r}, which is no row of distance; give numbers from 0 to {len(distance) - 1}"
-            )
-    usable = [core for core in range(len(all_distances)) if core not in avoided]
-    if len(all_traffic) > len(usable) * max_per_core:
-        reason = (
-            f"{len(all_traffic)} dispatchers do not fit on {len(usable)} cores"
-            f"{f' ({len(avoided)} avoided)' if avoided else ''} with at most {max_per_core} on each"
-        )
-        return Placement((), 0, 0, "infeasible", deadline.elapsed(), reason)
-    if not all_traffic:
+    distances, messages = checked("distance", distance), checked("traffic", traffic)
+    prices = checked_rows("price", price, len(messages), len(distances)) if price else ()
+    usable = _usable(len(distances), max_per_core, avoid)
+    wanted = checked_conditions(conditions, len(messages), len(distances))
+    if len(messages) > len(usable) * max_per_core:
+        return _too_many(len(messages), len(distances), len(usable), max_per_core, deadline)
+    if not messages:
         return Placement((), 0, 0, "optimal", deadline.elapsed())
 
-    distances = tuple(tuple(all_distances[i][j] for j in usable) for i in usable)
-    room = min(max_per_core, len(all_traffic))
-    problem = working_form(all_traffic, distances, room)
-    start = construct(problem, deadline)
-    best = improve(problem, start, deadline.share(0.5 if len(all_traffic) <= PROVABLE else 0.8))
-    levels = lowered(distances)
-    floor = 0
-    if levels != distances and len(set(symmetry(levels).twins())) < len(levels):
-        floor = _proven(working_form(all_traffic, levels, room), best, deadline.share(0.5)) * problem.scale
-    proof = prove_placement(problem, problem.cost(best), floor, deadline)
-    assignment = best if proof.solution is None else proof.solution
+    room = min(max_per_core, len(messages))
+    problem = working_form(
+        messages,
+        tuple(tuple(distances[i][j] for j in usable) for i in usable),
+        room,
+        tuple(tuple(row[k] for k in usable) for row in prices),
+        tuple(restricted(condition, usable) for condition in wanted),
+    )
+    starts = [construct(problem), in_order(problem)]
+    starts += _relaxed(problem, deadline.share(0.4))
+    if len(start) == len(messages) and set(start) <= set(usable) and max(map(start.count, start)) <= max_per_core:
+        starts.append([usable.index(core) for core in start])
+    starts = [each for each in starts if problem.keeps(each)] or starts[:1]
+    if not problem.keeps(starts[0]):
+        near = [usable[core] for core in starts[0]]
+        found = _feasible(len(messages), len(distances), usable, max_per_core, wanted, near, deadline.share(0.6))
+        if found.status != "feasible":
+            return _nowhere(found, deadline)
+        starts = [[usable.index(core) for core in found.assignment]]
+
+    best, bound = _solve(problem, starts, deadline)
+    cost = problem.cost(best)
     return Placement(
-        assignment=tuple(usable[core] for core in assignment),
-        cost=proof.cost // problem.scale,
-        bound=-(-proof.bound // problem.scale),
-        status="optimal" if proof.bound >= proof.cost else "feasible",
+        assignment=tuple(usable[core] for core in best),
+        cost=cost // problem.scale,
+        bound=-(-bound // problem.scale),
+        status="optimal" if bound >= cost else "feasible",
         seconds=deadline.elapsed(),
     )
 
 
-def _proven(problem: Problem, known: Sequence[int], deadline: Deadline) -> int:
-    """Return a cost that no placement undercuts, given one that is known."""
-    proof = prove_placement(problem, problem.cost(known), 0, deadline)
-    return -(-proof.bound // problem.scale)
+def _relaxed(problem: Problem, deadline: Deadline) -> list[list[int]]:
+    """Return starts from the continuous problem: one if the problem is small, as many as there is time for if it is large."""
+    found: list[list[int]] = []
+    few = len(problem.traffic) <= PROVABLE
+    while (
+        len(problem.distance) * problem.room <= RELAXED and not deadline.passed() and len(found) < (1 if few else MANY)
+    ):
+        assignment = relaxed(problem, deadline, seed=len(found))
+        if assignment is None:
+            break
+        found.append(assignment)
+    return found
+
+
+def _solve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadline) -> tuple[Sequence[int], int]:
+    """Return a placement and a bound. A first bound comes before the search: often that has no more to find than what it says."""
+    few = len(problem.traffic) <= PROVABLE
+    floor = root_bound(problem)
+    if few or floor >= min(map(problem.cost, starts)):
+        best = improve(problem, starts, deadline.share(0.5), floor)
+        floor = max(floor, _floor(problem, best, deadline.share(0.5)))
+    else:
+        best = improve(problem, starts, deadline.share(0.85), floor)
+        floor = max(floor, _floor(problem, best, deadline.share(0.4)))
+    proof = prove_placement(problem, problem.cost(best), floor, deadline)
+    return best if proof.solution is None else proof.solution, proof.bound
+
+
+def _floor(problem: Problem, known: Sequence[int], deadline: Deadline) -> int:
+    """Return what no placement costs less than, proved where the noise of measured distances hides no symmetry."""
+    if deadline.passed():
+        return 0
+    levels = lowered(problem.distance)
+    if levels == problem.distance or len(set(symmetry(levels).twins())) == len(levels):
+        return 0
+    lower = working_form(problem.traffic, levels, problem.room, problem.price, problem.conditions)
+    proof = prove_placement(lower, lower.cost(known), 0, deadline)
+    return -(-proof.bound // lower.scale)
+
+
+def _usable(cores: int, max_per_core: int, avoid: Collection[int]) -> list[int]:
+    if type(max_per_core) is not int or max_per_core < 1:
+        raise SolverError(f"max_per_core is {max_per_core!r}; give an integer from 1")
+    for core in avoid:
+        if type(core) is not int or not 0 <= core < cores:
+            raise SolverError(f"avoid has {core!r}, which is no row of distance; give numbers from 0 to {cores - 1}")
+    return [core for core in range(cores) if core not in set(avoid)]
+
+
+def _too_many(dispatchers: int, cores: int, usable: int, max_per_core: int, deadline: Deadline) -> Placement:
+    avoided = f" ({cores - usable} avoided)" if usable < cores else ""
+    reason = f"{dispatchers} dispatchers do not fit on {usable} cores{avoided} with at most {max_per_core} on each"
+    conflict = ("avoid", "max_per_core") if usable < cores else ("max_per_core",)
+    return Placement((), 0, 0, "infeasible", deadline.elapsed(), reason, conflict)
+
+
+def _feasible(
+    dispatchers: int,
+    cores: int,
+    usable: Sequence[int],
+    max_per_core: int,
+    conditions: Sequence[Condition],
+    near: Sequence[int],
+    deadline: Deadline,
+) -> Feasibility:
+    """Look for a placement on all cores, with what narrows it down as conditions, so that a conflict names these too."""
+    everyone = tuple(range(dispatchers))
+    narrowing = [Only("avoid", everyone, frozenset(usable))] if len(usable) < cores else []
+    return feasible(dispatchers, [max_per_core] * cores, [*narrowing, *conditions], near, deadline)
+
+
+def _nowhere(found: Feasibility, deadline: Deadline) -> Placement:
+    if found.status == "unknown":
+        reason = "no placement that keeps all conditions was found in the time; give more seconds"
+        return Placement((), 0, 0, "unknown", deadline.elapsed(), reason)
+    names = ", ".join(found.conflict)
+    reason = f"these conditions cannot hold together: {names}" if len(found.conflict) > 1 else f"{names} cannot hold"
+    return Placement((), 0, 0, "infeasible", deadline.elapsed(), reason, found.conflict)

@@ -1,17 +1,20 @@
 """The placement problem in the form that the search and the proof work on.
 
 The cost of an assignment p is `sum over ordered pairs (a, b) of traffic[a][b] * distance[p(a)][p(b)]`, a == b
-included. If one of the two matrices is symmetric, the other may be replaced by the sum of itself and its transpose:
-every cost doubles and nothing else changes. That is done here, because symmetric matrices make the search twice as fast
-and the bound stronger: half of each exchange then counts at either end, where before all of it counted at one.
+included, plus `sum over a of price[a][p(a)]`. If one of the two matrices is symmetric, the other may be replaced by the
+sum of itself and its transpose: every cost doubles and nothing else changes. That is done here, because symmetric
+matrices make the search twice as fast and the bound stronger: half of each exchange then counts at either end, where
+before all of it counted at one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import mul
 
 from skb.solver.matrix import Matrix, added, transposed
+from skb.solver.placement_conditions import Condition, allows, broken, core_likeness, likeness
+from skb.solver.symmetry import Symmetry, symmetry
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Problem:
     traffic: Matrix
     distance: Matrix
     room: int
+    price: Matrix  # of each dispatcher on each core; () where there is none
+    conditions: tuple[Condition, ...]
     scale: int  # costs here are this many times the costs asked for
     symmetric: bool  # both matrices
     step: int  # every cost here is a multiple of it
@@ -41,14 +46,48 @@ class Problem:
         for a, row in enumerate(self.traffic):
             away = self.distance[assignment[a]]
             total += sum(map(mul, row, [away[core] for core in assignment]))
-        return total
+        return total + sum(row[core] for row, core in zip(self.price, assignment, strict=False))
+
+    def keeps(self, assignment: Sequence[int]) -> bool:
+        """Tell whether a complete assignment, within the room, keeps all conditions."""
+        return not any(broken(condition, assignment) for condition in self.conditions)
+
+    def allowed(self, placed: Sequence[int]) -> Callable[[int, int], bool]:
+        """Return a test of (dispatcher, core): may it go there, beside those placed (-1 where not yet)?"""
+        tests = [allows(condition, placed) for condition in self.conditions]
+        return lambda a, core: all(test(a, core) for test in tests)
+
+    def core_symmetry(self) -> Symmetry:
+        """Return which cores can be exchanged without changing any cost or condition."""
+        seen = [core_likeness(condition, self.cores) for condition in self.conditions]
+        columns: list[object] = [tuple(row[k] for row in self.price) for k in self.cores]
+        partitions = {part for condition in self.conditions if (part := getattr(condition, "part", None)) is not None}
+        return symmetry(self.distance, _classes([columns, *seen]), *map(_together, partitions))
+
+    def like_dispatchers(self) -> tuple[int, ...]:
+        """Return for every dispatcher the number of its class; those of one class can be exchanged."""
+        seen = [likeness(condition, self.dispatchers) for condition in self.conditions]
+        return symmetry(self.traffic, _classes([list(self.price) or [()] * len(self.traffic), *seen])).twins()
 
     def rounded(self, bound: int) -> int:
         """Return the least possible cost that is not below `bound`."""
         return -(-bound // self.step) * self.step
 
 
-def problem(traffic: Matrix, distance: Matrix, room: int) -> Problem:
+def _classes(values: Sequence[Sequence[object]]) -> Matrix:
+    """Return a matrix that has, on its diagonal, a number for what all of `values` say of a row."""
+    number: dict[tuple[object, ...], int] = {}
+    kinds = [number.setdefault(each, len(number)) for each in zip(*values, strict=True)]
+    return tuple(tuple(kind if i == j else 0 for j in range(len(kinds))) for i, kind in enumerate(kinds))
+
+
+def _together(part: tuple[int, ...]) -> Matrix:
+    return tuple(tuple(int(one == other) for other in part) for one in part)
+
+
+def problem(
+    traffic: Matrix, distance: Matrix, room: int, price: Matrix = (), conditions: tuple[Condition, ...] = ()
+) -> Problem:
     """Bring a placement problem into its working form."""
     traffic_back, distance_back = transposed(traffic), transposed(distance)
     scale = 1
@@ -62,4 +101,6 @@ def problem(traffic: Matrix, distance: Matrix, room: int) -> Problem:
         any(row[i] for i, row in enumerate(traffic)) and any(row[i] for i, row in enumerate(distance))
     ):
         step *= 2  # every exchange counts once in either direction, and none lies on a diagonal
-    return Problem(traffic, distance, room, scale, symmetric, max(step, 1))
+    price = tuple(tuple(scale * value for value in row) for row in price)
+    step = math.gcd(step, *(value for row in price for value in row))
+    return Problem(traffic, distance, room, price, conditions, scale, symmetric, max(step, 1))

@@ -19,7 +19,6 @@ from skb.solver.best_first import Branch, Expansion, Proof, prove
 from skb.solver.deadline import Deadline
 from skb.solver.linear import assign
 from skb.solver.placement_problem import Problem
-from skb.solver.symmetry import symmetry
 
 
 class _Partial(NamedTuple):
@@ -40,10 +39,11 @@ class _Search:
     def __init__(self, problem: Problem, deadline: Deadline) -> None:
         self._problem = problem
         self._deadline = deadline
-        self._twin_of = symmetry(problem.traffic).twins()
-        self._cores = symmetry(problem.distance)
+        self._twin_of = problem.like_dispatchers()
+        self._cores = problem.core_symmetry()
         self._nearest = [sorted(zip(away, problem.cores, strict=True)) for away in problem.distance]
-        self._forbidden = 1 + sum(map(sum, problem.traffic)) * max(map(max, problem.distance))
+        dearest = sum(max(row) for row in problem.price)
+        self._forbidden = 1 + sum(map(sum, problem.traffic)) * max(map(max, problem.distance)) + dearest
 
     def run(self, cost: int, floor: int) -> Proof[tuple[int, ...]]:
         nothing = frozenset[int]()
@@ -80,9 +80,9 @@ class _Search:
         slots = [[k for k in group for _ in range(problem.room - load[k])] for group in groups]
         for a, column in zip(waiting, linear.column_of, strict=True):
             complete[a] = slots[column].pop()
-        cost = problem.cost(complete)
+        found = (problem.cost(complete), tuple(complete)) if problem.keeps(complete) else None
         if len(waiting) == 1:
-            return Expansion([], (cost, tuple(complete)))
+            return Expansion([], found)
 
         # Branch on the dispatcher that leaves fewest children, and of those on the one whose wrong cores cost most.
         def raised(index: int) -> list[int]:
@@ -111,11 +111,12 @@ class _Search:
                 for a in alike:
                     now[a] = barred[a].union(group)
                 barred = tuple(now)
-        return Expansion(branches, (cost, tuple(complete)))
+        return Expansion(branches, found)
 
     def _fixed_cost(self, placed: tuple[int, ...]) -> int:
         distance = self._problem.distance
-        return sum(
+        own = sum(row[core] for row, core in zip(self._problem.price, placed, strict=False) if core >= 0)
+        return own + sum(
             weight * distance[placed[a]][placed[b]]
             for a, row in enumerate(self._problem.traffic)
             if placed[a] >= 0
@@ -132,7 +133,8 @@ class _Search:
         groups: list[list[int]],
     ) -> list[list[int]] | None:
         """Return what each waiting dispatcher costs at least on each group of cores; None if time runs out."""
-        traffic, distance = self._problem.traffic, self._problem.distance
+        traffic, distance, price = self._problem.traffic, self._problem.distance, self._problem.price
+        allowed = self._problem.allowed(placed)
         settled = [(b, core) for b, core in enumerate(placed) if core >= 0]
         near = [self._near(group[0], load, len(waiting) - 1) for group in groups]
         matrix = []
@@ -145,11 +147,11 @@ class _Search:
             entries = []
             for group, rising in zip(groups, near, strict=True):
                 core = group[0]
-                if core in barred[a]:
+                if core in barred[a] or not allowed(a, core):
                     entries.append(self._forbidden)
                     continue
                 away = distance[core]
-                entry = row[a] * away[core] + sum(map(mul, falling, rising))
+                entry = row[a] * away[core] + sum(map(mul, falling, rising)) + (price[a][core] if price else 0)
                 for out, back, other in exchanged:
                     entry += out * away[other] + back * distance[other][core]
                 entries.append(entry)

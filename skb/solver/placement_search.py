@@ -1,199 +1,211 @@
-"""Good placements fast: a greedy construction, then robust tabu search (Taillard 1991).
+"""Good placements fast: greedy starts, then robust tabu search (Taillard 1991), in C and on every core of the machine that solves.
 
-Neighbours of an assignment are those in which one dispatcher moves to a core with room, or two exchange their cores.
-Instead of a table with the gain of every exchange, kept for all pairs, `_pull[a][k]` holds what dispatcher a would cost
-on core k while all others stay. A gain is then four look-ups and a correction, an accepted change costs one pass over
-the rows of those dispatchers that talk to the moved one, and cores beyond the number of dispatchers come for free.
-All neighbours are looked at in one stroke, as arrays; costs that may not fit in 64 bits make them arrays of Python's integers.
+The search itself is `placement_walk.h`; here its costs are put into 64 bits and conditions into costs. A broken condition costs more than
+the placement that the search starts from, so whatever it finds better than that breaks none.
 """
 
-import itertools
-import random
+import os
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from skb.solver._placement import Walk
 from skb.solver.deadline import Deadline
+from skb.solver.placement_conditions import Alone, AtMost, Condition, Different, Only, Same
 from skb.solver.placement_problem import Problem
 
-PATIENCE = 25  # times the square of the number of dispatchers: steps without a better placement before it is content
-DETOUR = 10  # steps per dispatcher without a better placement before it starts again beside the best
+PATIENCE = 300  # times the square of the number of dispatchers: steps without a better placement before it is content
+MOST_WALKS = 4  # side by side
+LARGEST = 2**58  # no sum of the walk's may come near what 64 bits hold
 
 
-def construct(problem: Problem, deadline: Deadline) -> list[int]:
-    """Place one dispatcher after another, the one with most traffic to those placed first, where it costs least now."""
-    assignment = [-1] * len(problem.traffic)
-    load = [0] * len(problem.distance)
-    pull = [[row[a] * away[k] for k, away in enumerate(problem.distance)] for a, row in enumerate(problem.traffic)]
-    near = max(1, len(problem.traffic) // problem.room)
-    centre = [sum(sorted(away)[:near]) for away in problem.distance]
-    tie = [sum(row) for row in problem.traffic]
-    drawn = [0] * len(problem.traffic)
-    waiting = set(problem.dispatchers)
-    hurried = False
+def construct(problem: Problem) -> list[int]:
+    """Place one dispatcher after another, the one with most traffic to those placed first, where it costs least now.
+
+    Those that conditions tie down come before all others, and a group that is to be together goes where there is room for all of it. That
+    keeps most conditions, but the result may break some.
+    """
+    kind: Any = np.int64 if _largest(problem) < LARGEST else object
+    traffic, distance = np.array(problem.traffic, dtype=kind), np.array(problem.distance, dtype=kind)
+    size, cores = len(traffic), len(distance)
+    both = traffic + traffic.T
+    pull = traffic.diagonal()[:, None] * distance.diagonal()[None, :]
+    if problem.price:
+        pull = pull + np.array(problem.price, dtype=kind)
+    near = min(cores, max(1, size // problem.room))
+    centre = np.sort(distance, axis=1)[:, :near].sum(axis=1)
+    weight, drawn = traffic.sum(axis=1), np.zeros(size, dtype=kind)
+    load = [0] * cores
+    assignment = [-1] * size
+    urgency = _urgency(problem)
+    waiting = list(range(size))
     while waiting:
-        hurried = hurried or deadline.passed()
-        open_cores = [k for k in problem.cores if load[k] < problem.room]
-        if hurried:
-            dispatcher, core = min(waiting), open_cores[0]
-        else:
-            dispatcher = max(waiting, key=lambda a: (drawn[a], tie[a], -a))
-            cost = pull[dispatcher]
-            core = min(open_cores, key=lambda k: (cost[k], centre[k], k))
+        dispatcher = max(waiting, key=lambda a: (-urgency[a], drawn[a], weight[a], -a))
+        vacant = [k for k in range(cores) if load[k] < problem.room]
+        open_cores = _open(problem, assignment, load, dispatcher, vacant)
+        cost = pull[dispatcher]
+        core = min(open_cores or vacant, key=lambda k: (cost[k], centre[k], k))
         waiting.remove(dispatcher)
         assignment[dispatcher] = core
         load[core] += 1
-        if not hurried:
-            for a in waiting:
-                out, back = problem.traffic[a][dispatcher], problem.traffic[dispatcher][a]
-                if out or back:
-                    drawn[a] += out + back
-                    away = problem.distance[core]
-                    pull[a] = [
-                        v + out * row[core] + back * d
-                        for v, row, d in zip(pull[a], problem.distance, away, strict=True)
-                    ]
+        drawn += both[:, dispatcher]
+        touched = np.flatnonzero(both[:, dispatcher])
+        pull[touched] += np.multiply.outer(traffic[touched, dispatcher], distance[:, core])
+        pull[touched] += np.multiply.outer(traffic[dispatcher, touched], distance[core, :])
     return assignment
 
 
-def improve(problem: Problem, start: Sequence[int], deadline: Deadline, seed: int = 1) -> list[int]:
-    """Search from `start` until nothing is left to gain, patience ends or time is up; return the best placement met."""
-    if len(problem.traffic) < 2 or deadline.passed():
-        return list(start)
-    return _Search(problem, start, seed).run(deadline)
+def _urgency(problem: Problem) -> list[int]:
+    """Return for each dispatcher when it is to be placed: the larger its group, and the fewer its choices, the earlier."""
+    urgency = [len(problem.conditions) + 3 for _ in problem.dispatchers]
+    groups = sorted((c for c in problem.conditions if isinstance(c, Same)), key=lambda c: -len(c.dispatchers))
+    ranked = [*groups, *(c for kind in (Alone, Only, Different) for c in problem.conditions if isinstance(c, kind))]
+    for rank, condition in reversed(list(enumerate(ranked))):
+        for a in condition.dispatchers:
+            urgency[a] = rank
+    return urgency
 
 
-class _Search:
-    """A walk through assignments that remembers where it must not go back to."""
+def _open(
+    problem: Problem, assignment: Sequence[int], load: Sequence[int], dispatcher: int, vacant: Sequence[int]
+) -> list[int]:
+    """Return the vacant cores that conditions leave to a dispatcher, if any those with room for all that must go with it."""
+    if not problem.conditions:
+        return list(vacant)
+    allowed = problem.allowed(assignment)
+    found = [k for k in vacant if allowed(dispatcher, k)]
+    for condition in problem.conditions:
+        if isinstance(condition, Same) and dispatcher in condition.dispatchers:
+            to_come = sum(assignment[a] < 0 for a in condition.dispatchers)
+            room: dict[int, int] = {}
+            for k in found:
+                room[condition.part[k]] = room.get(condition.part[k], 0) + problem.room - load[k]
+            found = [k for k in found if room[condition.part[k]] >= to_come] or found
+    return found
 
-    def __init__(self, problem: Problem, start: Sequence[int], seed: int) -> None:
-        self._problem = problem
-        self._random = random.Random(seed)
-        largest = sum(map(sum, problem.traffic)) * max(map(max, problem.distance))
-        self._type: Any = np.int64 if 16 * largest < 2**62 else object
-        self._never = 16 * largest + 1  # more than any step changes the cost by
-        self._distance = np.array(problem.distance, dtype=self._type)
-        self._round_trip = self._distance + self._distance.T
-        self._own = np.array([row[a] for a, row in enumerate(problem.traffic)], dtype=self._type)
-        self._out = np.array(problem.traffic, dtype=self._type)
-        np.fill_diagonal(self._out, 0)
-        self._both = self._out + self._out.T
-        self._tabu = np.zeros((len(problem.traffic), len(problem.distance)), dtype=np.int64)
-        self._steps = 0
-        self._settle(start)
 
-    def _settle(self, assignment: Sequence[int]) -> None:
-        """Stand at an assignment and work out all of its pulls."""
-        self._at = np.array(assignment, dtype=np.intp)
-        self._load = np.bincount(self._at, minlength=len(self._distance))
-        self._cost = self._problem.cost(assignment)
-        self._pull = (
-            self._own[:, None] * self._distance.diagonal()[None, :]
-            + self._out @ self._distance[:, self._at].T
-            + self._out.T @ self._distance[self._at, :]
-        )
+def in_order(problem: Problem) -> list[int]:
+    """Fill the cores one after the other."""
+    return [a // problem.room for a in problem.dispatchers]
 
-    def _shift(self, weights: tuple[Any, Any], left: int, core: int) -> None:
-        """Let all feel that dispatchers of the `weights` (to them, from them) have gone from one core to another."""
-        out, home = weights
-        there = self._distance[:, core] - self._distance[:, left]
-        if self._problem.symmetric:
-            touched = np.flatnonzero(out)
-            self._pull[touched] += np.multiply.outer(2 * out[touched], there)
-            return
-        back = self._distance[core, :] - self._distance[left, :]
-        touched = np.flatnonzero((out != 0) | (home != 0))
-        self._pull[touched] += np.multiply.outer(out[touched], there) + np.multiply.outer(home[touched], back)
 
-    def _move(self, dispatcher: int, core: int) -> None:
-        """Put a dispatcher on a core with room, and bar the way back for a while."""
-        left = int(self._at[dispatcher])
-        self._bar(dispatcher, left)
-        self._load[left] -= 1
-        self._load[core] += 1
-        self._at[dispatcher] = core
-        self._shift((self._out[:, dispatcher], self._out[dispatcher, :]), left, core)
+def improve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadline, enough: int = 0) -> list[int]:
+    """Search from `starts`, which keep all conditions, until the cost is `enough`, patience ends or time is up.
 
-    def _exchange(self, a: int, b: int) -> None:
-        """Let two dispatchers exchange their cores, and bar the way back for a while."""
-        left, core = int(self._at[a]), int(self._at[b])
-        self._bar(b, core)
-        self._bar(a, left)
-        self._at[a], self._at[b] = core, left
-        self._shift((self._out[:, a] - self._out[:, b], self._out[a, :] - self._out[b, :]), left, core)
+    Returns the best placement met. Several walks go side by side; all of them always start from the best, so that with patience
+    and time enough the answer is the same each time.
+    """
+    ranked = sorted((problem.cost(start), tuple(start)) for start in starts)
+    cost, best = ranked[0]
+    if len(best) < 2 or cost <= enough or deadline.passed():
+        return list(best)
+    count = max(1, min(MOST_WALKS, len(os.sched_getaffinity(0))))
+    form = _Form(problem, ranked[-1][0])
+    walks = [form.walk(ranked[seed % len(ranked)][1], seed) for seed in range(count)]
+    end = time.monotonic_ns() + max(0, int(deadline.left() * 1e9))
+    patience = PATIENCE * len(best) ** 2
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda walk: _walk(walk, patience, form.scaled(enough), end), walks))
+    for walk in walks:
+        found = walk.best
+        if problem.keeps(found):
+            cost, best = min((cost, best), (problem.cost(found), tuple(found)))
+    return list(best)
 
-    def _bar(self, dispatcher: int, core: int) -> None:
-        size = max(len(self._at), 4)
-        self._tabu[dispatcher, core] = self._steps + self._random.randint(size - size // 4, size + size // 4)
 
-    def _best_step(self, best: int) -> tuple[int, int, int, int] | None:
-        """Return (change of cost, dispatcher, its core, the other dispatcher or -1) of the best neighbour allowed."""
-        at, pull, size = self._at, self._pull, len(self._at)
-        here = self._distance.diagonal()[at]
-        gain = pull[:, at]
-        stay = gain.diagonal().copy()
-        gain -= stay[:, None]
-        change = gain + gain.T
-        change -= self._both * (here[:, None] + here[None, :] - self._round_trip[at[:, None], at])
-        barred = self._tabu[:, at] > self._steps
-        barred &= barred.T
-        record = best - self._cost  # a change below this leads to a new best, which nothing forbids
-        barred &= change >= record
-        if self._problem.room > 1:
-            barred |= at[:, None] == at[None, :]
-        else:
-            np.fill_diagonal(barred, True)
-        change[barred] = self._never
-        a, b = divmod(int(change.argmin()), size)
-        least = int(change[a, b])
-        chosen = (least, a, int(at[b]), b) if least < self._never else None
+SLICE = 100_000_000  # ns between two chances for an interrupt
 
-        vacant = np.flatnonzero(self._load < self._problem.room)
-        if len(vacant):
-            change = pull[:, vacant] - stay[:, None]
-            barred = (self._tabu[:, vacant] > self._steps) & (change >= record)
-            barred |= at[:, None] == vacant[None, :]
-            change[barred] = self._never
-            a, k = divmod(int(change.argmin()), len(vacant))
-            if change[a, k] < least:
-                chosen = (int(change[a, k]), a, int(vacant[k]), -1)
-        return chosen
 
-    def run(self, deadline: Deadline) -> list[int]:
-        """Walk; return the best assignment met."""
-        best_cost, best = self._cost, self._standing()
-        found = 0
-        while best_cost > 0 and self._steps - found < PATIENCE * len(best) ** 2 and not deadline.passed():
-            self._steps += 1
-            if (self._steps - found) % (DETOUR * len(best)) == 0:
-                self._settle(self._beside(best))
-            step = self._best_step(best_cost)
-            if step is None:
-                continue
-            change, dispatcher, core, other = step
-            if other >= 0:
-                self._exchange(dispatcher, other)
+def _walk(walk: Walk, patience: int, enough: int, end: int) -> None:
+    while not walk.run(patience, enough, min(end, time.monotonic_ns() + SLICE)) and time.monotonic_ns() < end:
+        pass
+
+
+def _largest(problem: Problem) -> int:
+    """Return a figure that no cost of a placement exceeds."""
+    dearest = sum(max(row) for row in problem.price)
+    return sum(map(sum, problem.traffic)) * max(map(max, problem.distance), default=0) + dearest
+
+
+class _Form:
+    """A problem as the walk takes it: everything an array of 64-bit integers, conditions as terms, prices or capacities."""
+
+    def __init__(self, problem: Problem, worst: int) -> None:
+        traffic, distance = _array(problem.traffic), _array(problem.distance)
+        size, cores = traffic.shape[0], distance.shape[0]
+        price = _array(problem.price) if problem.price else np.zeros((size, cores), dtype=object)
+        linear = price + traffic.diagonal()[:, None] * distance.diagonal()[None, :]
+        fine = worst + 1
+        most = 4 * (_largest(problem) + fine * 2 * (size + 1) * (len(problem.conditions) + 1))
+        self._shift = (most // LARGEST).bit_length()  # a search may be blind to the last digits
+        of_traffic = min(self._shift, max(0, int(traffic.max()).bit_length() - 16))
+        fine = (fine >> self._shift) + 1
+        linear = linear >> self._shift
+        self._terms = [(_plain(traffic >> of_traffic), _plain(distance >> (self._shift - of_traffic)))]
+        self._capacities: list[Any] = []
+        self._groups: list[Any] = []
+        wishes: dict[tuple[tuple[int, ...], bool], Any] = {}
+        for condition in problem.conditions:
+            if isinstance(condition, Only):
+                outside = [k for k in range(cores) if k not in condition.cores]
+                for a in condition.dispatchers:
+                    linear[a, outside] += fine
+            elif isinstance(condition, AtMost):
+                self._capacities.append(_capacity(condition))
             else:
-                self._move(dispatcher, core)
-            self._cost += change
-            if self._cost < best_cost:
-                best_cost, best, found = self._cost, self._standing(), self._steps
-        return best
+                apart = isinstance(condition, Same)
+                weight = wishes.setdefault((condition.part, apart), np.zeros((size, size), dtype=np.int64))
+                _want(weight, condition)
+                if apart:
+                    members = np.array(condition.dispatchers, dtype=np.int32)
+                    self._groups.append((members, np.array(condition.part, dtype=np.int32)))
+        for (part, apart), weight in wishes.items():
+            parts = np.array(part)
+            bad = (parts[:, None] != parts[None, :]) if apart else (parts[:, None] == parts[None, :])
+            self._terms.append((weight, np.ascontiguousarray(bad * np.int64(fine))))
+        self._linear = _plain(linear)
+        self._room: Any = np.full(cores, problem.room, dtype=np.int32)
 
-    def _standing(self) -> list[int]:
-        """Return the assignment as it is now."""
-        return [int(core) for core in self._at]
+    def scaled(self, cost: int) -> int:
+        """Return a cost in the walk's figures."""
+        return cost if self._shift == 0 else -1
 
-    def _beside(self, assignment: Sequence[int]) -> list[int]:
-        """Disturb some dispatchers, a different number each time: move one to a core with room, or exchange two."""
-        changed = list(assignment)
-        vacant = [k for k in self._problem.cores if assignment.count(k) < self._problem.room]
-        chosen = self._random.sample(range(len(changed)), self._random.randint(2, len(changed)))
-        for a, b in itertools.pairwise(chosen):
-            if vacant and self._random.random() < len(vacant) / len(self._problem.distance):
-                index = self._random.randrange(len(vacant))
-                changed[a], vacant[index] = vacant[index], changed[a]
-            else:
-                changed[a], changed[b] = changed[b], changed[a]
-        return changed
+    def walk(self, start: Sequence[int], seed: int) -> Walk:
+        """Return a walk that stands at `start`."""
+        at: Any = np.array(start, dtype=np.int32)
+        return Walk(self._terms, self._linear, self._room, self._capacities, self._groups, at, seed + 1)
+
+
+def _array(rows: Sequence[Sequence[int]]) -> Any:
+    return np.array(rows, dtype=object)
+
+
+def _plain(values: Any) -> Any:
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def _want(weight: Any, condition: Condition) -> None:
+    """Count for each two dispatchers that the condition has something to say of them."""
+    assert not isinstance(condition, Only | AtMost)
+    members = list(condition.dispatchers)
+    if isinstance(condition, Alone):
+        weight[members, :] += 1
+        weight[:, members] += 1
+    else:
+        weight[np.ix_(members, members)] += 1
+    np.fill_diagonal(weight, 0)
+
+
+def _capacity(condition: AtMost) -> tuple[Any, Any, Any]:
+    """Return (weights, parts, most) with numbers brought into 64 bits, each rounded so that nothing fits that did not."""
+    shift = max(0, max((*condition.weight, 1)).bit_length() - 48)
+    weight = [-(-each >> shift) for each in condition.weight]
+    most = [min(each >> shift, 2**62) for each in condition.most]
+    return (
+        np.array(weight, dtype=np.int64),
+        np.array(condition.part, dtype=np.int32),
+        np.array(most, dtype=np.int64),
+    )
