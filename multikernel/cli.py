@@ -221,8 +221,8 @@ def _tell(url: str, kernels: Sequence[KernelPlan], costs: Mapping[tuple[int, int
     facts = publish.measured({pair: cost for pair, cost in costs.items() if alone.issuperset(pair)})
     if not facts:
         return "No SKB was told: all kernels share cores, so these are not costs of the machine."
-    named = {"url": url} if url else {}
-    with Client(**named, token=os.environ.get("SKB_TOKEN") or None) as client:
+    token = os.environ.get("SKB_TOKEN") or None
+    with Client(url, token=token) if url else Client(token=token) as client:
         try:
             revision = client.update(facts)
         except SkbUnreachable:

@@ -296,7 +296,7 @@ static PyMethodDef channel_methods[] = {
     {"measure_stream", FAST(channel_measure_stream), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("measure_stream($self, blocks, /, timeout=10.0)\n--\n\n"
                "Stream so many blocks of 256 48-byte messages to an end that runs measure_drain(blocks): "
-               "picoseconds a message, the mean of each block. The peer's doorbell is looked at once for 16 "
+               "picoseconds a message, the mean of each block. The peer's doorbell is looked at once for 32 "
                "messages.")},
     {"measure_drain", FAST(channel_measure_drain), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("measure_drain($self, blocks, /, timeout=10.0)\n--\n\n"

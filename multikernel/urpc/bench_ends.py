@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from itertools import repeat
 from multiprocessing.connection import Connection, Pipe
 from statistics import fmean
+from typing import Any
 
 from multikernel import urpc
 
@@ -25,8 +26,8 @@ BATCH = 200  # fast Python round trips between two looks at the clock; slow ones
 PING_BATCH = 32  # round trips in a batch of Channel.ping_batches
 BURST = 64  # messages a call where many are sent at once
 LARGE = 1 << 20  # bytes of a large payload
-CAPACITIES = {"spin": 64, "wide": 1024, "block": 64}
-"""The channels: one whose ends spin, one for streams of many messages a call, one whose ends sleep at once."""
+CAPACITIES = {"spin": 64, "stream": 256, "wide": 1024, "block": 64}
+"""Lines of the channels: one whose ends spin, one for streams in C, one for streams in Python, one whose ends sleep at once."""
 DEADLINE = 30.0  # seconds for any one figure, then the other end is taken for dead
 
 
@@ -116,8 +117,8 @@ class Ends:
 
     def stream_c(self, blocks: int) -> int:
         """Take the time of a message in a one-way stream between two C loops."""
-        self._ask("drain_c", "spin", blocks)
-        return middle(self._channels["spin"].measure_stream(blocks, DEADLINE))
+        self._ask("drain_c", "stream", blocks)
+        return middle(self._channels["stream"].measure_stream(blocks, DEADLINE))
 
     def stream(self, count: int) -> int:
         """Take the time of a message in a one-way stream, each sent and received by a call of its own."""
@@ -172,14 +173,6 @@ class Ends:
         receive()
         return _of_batches(batch, rounds, 1)
 
-    def missing(self) -> dict[str, str]:
-        """Say which figures this version of URPC cannot take, and why."""
-        return {"payload_large": "this version of URPC passes no payloads by reference"}
-
-    def payload_large(self, rounds: int) -> int:
-        """Take round trips of a large payload by reference, and a short answer back."""
-        raise NotImplementedError
-
     def blocked(self, seconds: float) -> int:
         """Take the processor time, in millionths of the real time, that the other end uses while it waits for a message."""
         self._ask("block", "block", 1)
@@ -193,6 +186,11 @@ class Ends:
 def _send_many(channel: urpc.Channel, count: int) -> None:
     """Send so many messages, many a call."""
     burst = [MESSAGE] * BURST
+    send_many: Any = getattr(channel, "send_many", None)
+    if send_many is not None:
+        for first in range(0, count, BURST):
+            send_many(burst[: count - first] if count - first < BURST else burst)
+        return
     sent = 0
     while sent < count:
         got = channel.try_send_many(burst[: count - sent] if count - sent < BURST else burst)
@@ -204,6 +202,9 @@ def _send_many(channel: urpc.Channel, count: int) -> None:
 
 def _receive_many(channel: urpc.Channel, count: int) -> None:
     received = 0
+    receive_many: Any = getattr(channel, "receive_many", None)
+    while receive_many is not None and received < count:
+        received += len(receive_many())
     while received < count:
         channel.receive(DEADLINE)
         received += 1 + len(channel.try_receive_many())

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "measure.h"
 
+#include "burst.h"
 #include "clock.h"
 #include <string.h>
 
@@ -250,21 +251,34 @@ static enum urpc_result publish(struct urpc_channel *channel, const void *data, 
     }
 }
 
+/* Send one block, in bursts; where a burst stops short, the next message is published with all care. */
+static enum urpc_result stream_block(struct urpc_channel *channel, unsigned char (*burst)[PING_BYTES],
+                                     const struct urpc_patience *patience)
+{
+    for (int sent = 0; sent < URPC_STREAM_BLOCK; sent += URPC_STREAM_BATCH) {
+        size_t done = 0;
+        while ((done += urpc_publish_burst(channel, burst[done], PING_BYTES, URPC_STREAM_BATCH - done)) <
+               URPC_STREAM_BATCH) {
+            enum urpc_result result = publish(channel, burst[done++], PING_BYTES, patience);
+            if (result != URPC_OK) {
+                return result;
+            }
+        }
+        urpc_doorbell_notify(channel->peer_doorbell);
+    }
+    return URPC_OK;
+}
+
 enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,
                                      const struct urpc_patience *patience)
 {
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
-    unsigned char data[PING_BYTES] = {0};
-    enum urpc_result result = receive(channel, data, 0, patience); /* "ready" */
+    unsigned char burst[URPC_STREAM_BATCH + 1][PING_BYTES] = {{0}};
+    enum urpc_result result = receive(channel, burst, 0, patience); /* "ready" */
     for (size_t block = 0; block < blocks && result == URPC_OK; block++) {
         uint64_t start = urpc_ticks(&watch);
-        for (int i = 0; i < URPC_STREAM_BLOCK && result == URPC_OK; i++) {
-            result = publish(channel, data, sizeof data, patience);
-            if ((i + 1) % URPC_STREAM_BATCH == 0) {
-                urpc_doorbell_notify(channel->peer_doorbell);
-            }
-        }
+        result = stream_block(channel, burst, patience);
         ps[block] = urpc_ticks(&watch) - start;
     }
     if (result != URPC_OK) {
@@ -274,16 +288,27 @@ enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks
     for (size_t block = 0; block < blocks; block++) {
         ps[block] /= URPC_STREAM_BLOCK;
     }
-    return receive(channel, data, 0, patience); /* "done" */
+    return receive(channel, burst, 0, patience); /* "done" */
 }
 
 enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
                                     const struct urpc_patience *patience)
 {
-    unsigned char data[PING_BYTES] = {0};
+    unsigned char data[URPC_STREAM_BATCH][URPC_INLINE] = {{0}};
+    uint8_t lengths[URPC_STREAM_BATCH];
     enum urpc_result result = send(channel, data, 0, patience); /* "ready" */
-    for (size_t i = 0; i < blocks * URPC_STREAM_BLOCK && result == URPC_OK; i++) {
-        result = receive(channel, data, sizeof data, patience);
+    size_t left = blocks * URPC_STREAM_BLOCK;
+    while (left > 0 && result == URPC_OK) {
+        size_t taken =
+            urpc_take_burst(channel, data, lengths, left < URPC_STREAM_BATCH ? left : URPC_STREAM_BATCH);
+        for (size_t i = 0; i < taken; i++) {
+            result = lengths[i] == PING_BYTES ? result : URPC_CORRUPT;
+        }
+        if (taken == 0) {
+            result = receive(channel, data, PING_BYTES, patience);
+            taken = 1;
+        }
+        left -= taken;
     }
     return result == URPC_OK ? send(channel, data, 0, patience) : result; /* "done" */
 }

@@ -52,7 +52,7 @@ enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count
  * URPC_STREAM_BATCH messages, as whoever sends many does (doorbell.h); `ps` gets the mean time of a message
  * for each block. The ring is full after the first, so from then on the sender is as fast as both together.
  */
-enum { URPC_STREAM_BLOCK = 256, URPC_STREAM_BATCH = 16 };
+enum { URPC_STREAM_BLOCK = 256, URPC_STREAM_BATCH = 32 };
 enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,
                                      const struct urpc_patience *patience);
 enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
