@@ -133,23 +133,20 @@ static PyObject *raise_ring(const struct floor_call *call, int error, long capac
 struct ring_call {
     struct floor_call floor;
     enum urpc_ring_design design;
-    unsigned int capacity;
+    unsigned int size; /* lines of the ring, or messages of a burst */
 };
 
-static bool parse_ring(PyObject *arguments, PyObject *keywords, bool any_capacity, struct ring_call *call)
+static bool parse_ring(PyObject *arguments, PyObject *keywords, const char *size, unsigned int usual,
+                       struct ring_call *call)
 {
-    static char *names[] = {"design", "core_a", "core_b", "count", "capacity", "timeout", NULL};
-    static char *fixed_names[] = {"design", "core_a", "core_b", "count", "timeout", NULL};
+    char *names[] = {"design", "core_a", "core_b", "count", (char *)size, "timeout", NULL};
     const char *design;
     PyObject *count;
     PyObject *timeout = NULL;
     struct floor_call *floor = &call->floor;
-    *call = (struct ring_call){.floor.timeout = DEFAULT_TIMEOUT_NS, .capacity = 64};
-    if (!(any_capacity
-              ? PyArg_ParseTupleAndKeywords(arguments, keywords, "siiO|IO", names, &design, &floor->core_a,
-                                            &floor->core_b, &count, &call->capacity, &timeout)
-              : PyArg_ParseTupleAndKeywords(arguments, keywords, "siiO|O", fixed_names, &design,
-                                            &floor->core_a, &floor->core_b, &count, &timeout)) ||
+    *call = (struct ring_call){.floor.timeout = DEFAULT_TIMEOUT_NS, .size = usual};
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "siiO|IO", names, &design, &floor->core_a,
+                                     &floor->core_b, &count, &call->size, &timeout) ||
         !parse_count(count, &floor->count) || (timeout != NULL && !parse_timeout(timeout, &floor->timeout)) ||
         !two_cores(floor)) {
         return false;
@@ -169,16 +166,16 @@ typedef int ring_benchmark(enum urpc_ring_design, int, int, uint32_t, size_t, ui
 static PyObject *of_ring(ring_benchmark *run, PyObject *arguments, PyObject *keywords)
 {
     struct ring_call call;
-    if (!parse_ring(arguments, keywords, true, &call)) {
+    if (!parse_ring(arguments, keywords, "capacity", 64, &call)) {
         return NULL;
     }
     PyThreadState *thread = PyEval_SaveThread();
     struct urpc_patience patience = {deadline_after(call.floor.timeout), run_signal_handlers, &thread};
     uint64_t ps = 0;
-    int error = run(call.design, call.floor.core_a, call.floor.core_b, call.capacity, call.floor.count, &ps,
-                    &patience);
+    int error =
+        run(call.design, call.floor.core_a, call.floor.core_b, call.size, call.floor.count, &ps, &patience);
     PyEval_RestoreThread(thread);
-    return error != 0 ? raise_ring(&call.floor, error, call.capacity) : PyLong_FromUnsignedLongLong(ps);
+    return error != 0 ? raise_ring(&call.floor, error, call.size) : PyLong_FromUnsignedLongLong(ps);
 }
 
 static PyObject *ring_stream(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
@@ -194,15 +191,19 @@ static PyObject *ring_round_trip(PyObject *Py_UNUSED(module), PyObject *argument
 static PyObject *ring_costs(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
 {
     struct ring_call call;
-    if (!parse_ring(arguments, keywords, false, &call)) {
+    if (!parse_ring(arguments, keywords, "burst", 1, &call)) {
         return NULL;
     }
     PyThreadState *thread = PyEval_SaveThread();
     struct urpc_patience patience = {deadline_after(call.floor.timeout), run_signal_handlers, &thread};
     uint64_t send = 0, receive = 0;
-    int error = urpc_ring_costs(call.design, call.floor.core_a, call.floor.core_b, call.floor.count, &send,
-                                &receive, &patience);
+    int error = urpc_ring_costs(call.design, call.floor.core_a, call.floor.core_b, call.floor.count,
+                                call.size, &send, &receive, &patience);
     PyEval_RestoreThread(thread);
+    if (error == EDOM) {
+        return PyErr_Format(PyExc_ValueError, "a burst has 1 to %d messages, not %u", URPC_RING_BURST,
+                            call.size);
+    }
     return error != 0 ? raise_floor(&call.floor, error)
                       : Py_BuildValue("(KK)", (unsigned long long)send, (unsigned long long)receive);
 }
@@ -326,7 +327,7 @@ PyMethodDef floor_methods[] = {
                "Mean round trip, in picoseconds, over two such rings.")},
     {"ring_costs", FAST(ring_costs), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR(
-         "ring_costs(design, core_a, core_b, count, timeout=10.0)\n--\n\n"
+         "ring_costs(design, core_a, core_b, count, burst=1, timeout=10.0)\n--\n\n"
          "Picoseconds that one message keeps the sender and the receiver of such a ring busy, in bursts of "
          "16 that the other leaves alone.")},
     {"shared_update", FAST(shared_update), METH_VARARGS | METH_KEYWORDS,

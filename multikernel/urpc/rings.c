@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES = 48, MOST_CAPACITY = 65536, BURST = 16, BURSTS_CAPACITY = 64 };
+enum { BYTES = 48, MOST_CAPACITY = 65536, BURSTS_CAPACITY = 64 };
 
 struct rings {
     struct urpc_line *lines[2]; /* lines[i]: written by i, and if they are cleared by the other too */
     uint32_t mask;
     size_t count;
+    unsigned burst; /* messages */
     uint64_t ps;
     struct urpc_crew crew;
     alignas(URPC_APART) _Atomic uint64_t sent; /* bursts whole; written by their sender */
@@ -143,14 +144,20 @@ static void bursts(struct rings *rings, int me, bool cleared, const struct urpc_
                    uint64_t *ticks)
 {
     unsigned char data[BYTES] = {0};
+    uint64_t burst = rings->burst, overhead = UINT64_MAX;
+    for (int i = 0; i < 64; i++) {
+        uint64_t start = urpc_ticks(watch);
+        uint64_t taken = urpc_ticks(watch) - start;
+        overhead = taken < overhead ? taken : overhead;
+    }
     *ticks = 0;
-    for (uint64_t first = 0; first < rings->count && !stopped(rings); first += BURST) {
+    for (uint64_t first = 0; first < rings->count && !stopped(rings); first += burst) {
         _Atomic uint64_t *turn = me == 0 ? &rings->consumed : &rings->sent;
-        uint64_t awaited = me == 0 ? first : first + BURST;
+        uint64_t awaited = me == 0 ? first : first + burst;
         while (atomic_load_explicit(turn, memory_order_acquire) != awaited && !stopped(rings)) {
         }
         uint64_t start = urpc_ticks(watch);
-        for (uint64_t i = first; i < first + BURST; i++) {
+        for (uint64_t i = first; i < first + burst; i++) {
             if (me == 0 && cleared) {
                 cleared_send(rings, me, i, data);
             } else if (me == 0) {
@@ -164,8 +171,9 @@ static void bursts(struct rings *rings, int me, bool cleared, const struct urpc_
         if (me == 0) {
             atomic_thread_fence(memory_order_seq_cst);
         }
-        *ticks += urpc_ticks(watch) - start;
-        atomic_store_explicit(me == 0 ? &rings->sent : &rings->consumed, first + BURST, memory_order_release);
+        uint64_t taken = urpc_ticks(watch) - start;
+        *ticks += taken > overhead ? taken - overhead : 0;
+        atomic_store_explicit(me == 0 ? &rings->sent : &rings->consumed, first + burst, memory_order_release);
     }
 }
 
@@ -248,9 +256,12 @@ int urpc_ring_round_trip(enum urpc_ring_design design, int core_a, int core_b, u
                    capacity, count, ps, patience);
 }
 
-int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t count, uint64_t *send_ps,
-                    uint64_t *receive_ps, const struct urpc_patience *patience)
+int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t count, unsigned burst,
+                    uint64_t *send_ps, uint64_t *receive_ps, const struct urpc_patience *patience)
 {
+    if (burst < 1 || burst > URPC_RING_BURST) {
+        return EDOM;
+    }
     struct urpc_line *lines = zeroed_lines(2 * BURSTS_CAPACITY);
     if (lines == NULL) {
         return ENOMEM;
@@ -259,7 +270,8 @@ int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t
     struct costs all = {
         .rings = {.lines = {lines, lines + BURSTS_CAPACITY},
                   .mask = BURSTS_CAPACITY - 1,
-                  .count = (count + BURST - 1) / BURST * BURST},
+                  .count = (count + burst - 1) / burst * burst,
+                  .burst = burst},
         .cleared = design == URPC_RING_CLEARED,
     };
     all.rings.crew = (struct urpc_crew){.play = costs, .work = &all, .cores = cores, .count = 2};

@@ -37,11 +37,13 @@ int urpc_ring_round_trip(enum urpc_ring_design design, int core_a, int core_b, u
                          size_t count, uint64_t *ps, const struct urpc_patience *patience);
 
 /*
- * What one message of a burst of 16 keeps each end busy when the other leaves it alone, as measure.h has it
- * for the channel: the sender writes the burst while the receiver waits elsewhere, ends with a fence, and
- * only then does the receiver take it. Means over `count` messages.
+ * What one message of a burst keeps each end busy when the other leaves it alone, as measure.h has it for the
+ * channel: the sender writes the burst while the receiver waits elsewhere, ends with a fence, and only then
+ * does the receiver take it. Means over `count` messages, in bursts of 1 to URPC_RING_BURST. In a long burst
+ * the lines' journeys overlap; a message alone shows how many there are.
  */
-int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t count, uint64_t *send_ps,
-                    uint64_t *receive_ps, const struct urpc_patience *patience);
+enum { URPC_RING_BURST = 16 };
+int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t count, unsigned burst,
+                    uint64_t *send_ps, uint64_t *receive_ps, const struct urpc_patience *patience);
 
 #endif

@@ -81,7 +81,8 @@ def test_benchmark_on_one_core_says_that_it_needs_two(monkeypatch: pytest.Monkey
 def test_bare_rings_carry_what_is_put_in(design: str, capacity: int) -> None:
     assert ring_stream(design, *cores(), 5000, capacity) > 0
     assert ring_round_trip(design, *cores(), 500, capacity) > 0
-    assert all(ps > 0 for ps in ring_costs(design, *cores(), 160))
+    for burst in (1, 16):
+        assert all(ps > 0 for ps in ring_costs(design, *cores(), 160, burst))
 
 
 @two_cores
@@ -91,6 +92,8 @@ def test_bare_rings_refuse_what_cannot_be() -> None:
         ring_stream("flag", first, second, 10)
     with pytest.raises(ValueError, match="4 to 65536 lines"):
         ring_stream("cleared", first, second, 10, 48)
+    with pytest.raises(ValueError, match="1 to 16 messages"):
+        ring_costs("cleared", first, second, 10, 17)
     with pytest.raises(ValueError, match="two different"):
         ring_round_trip("cleared", first, first, 10)
     with pytest.raises(ValueError, match="cannot both be used"):
