@@ -11,6 +11,10 @@ import socket
 import time
 from collections.abc import Callable
 from itertools import repeat
+from statistics import median
+
+BATCH = 10
+"""Round trips between two looks at the clock; what disturbs one batch is not in the others."""
 
 
 def serve(role: int, address: str, send: Callable[[], object], receive: Callable[[], object]) -> None:
@@ -28,19 +32,19 @@ def serve(role: int, address: str, send: Callable[[], object], receive: Callable
 
 
 def _ask(count: int, send: Callable[[], object], receive: Callable[[], object]) -> int:
-    """Give the picoseconds of a round trip, after some that are not counted."""
-    for _ in range(max(10, count // 10)):
-        send()
-        receive()
-    start = time.perf_counter_ns()
-    for _ in repeat(None, count):
-        send()
-        receive()
-    return (time.perf_counter_ns() - start) * 1000 // count
+    """Give the picoseconds of a round trip in the median of some batches, after one that does not count."""
+    batches = []
+    for _ in range(count // BATCH + 1):
+        start = time.perf_counter_ns()
+        for _ in repeat(None, BATCH):
+            send()
+            receive()
+        batches.append((time.perf_counter_ns() - start) * 1000 // BATCH)
+    return round(median(batches[1:]))
 
 
 def _answer(count: int, send: Callable[[], object], receive: Callable[[], object]) -> int:
-    for _ in range(count + max(10, count // 10)):
+    for _ in range((count // BATCH + 1) * BATCH):
         receive()
         send()
     return 0

@@ -20,7 +20,7 @@ from statistics import median
 
 from multikernel import urpc
 from multikernel.urpc._urpc import ring_costs, ring_round_trip, ring_stream
-from multikernel.urpc.bench_ends import BATCH, BURST, DEADLINE, Ends
+from multikernel.urpc.bench_ends import BATCH, BURST, DEADLINE, STREAM_BATCH, Ends
 
 BLOCKED_SECONDS = 0.3
 """For how long a receiver is left blocked while its processor time is taken."""
@@ -272,8 +272,9 @@ def _one_round(
         yield f"ring_{name}", value
     yield "ring_best", min(rings.values())
     pinned()
-    yield "stream", ends.stream(count(50_000))
-    yield "stream_many", ends.stream_many(count(100_000))
+    blocks = max(8, int(80 * scale)) * STREAM_BATCH
+    yield "stream", ends.stream(blocks)
+    yield "stream_many", ends.stream_many(blocks)
     yield "pipe_large", ends.pipe_large(max(3, int(20 * scale)))
     free()
     yield "futex_blocked", urpc.futex_ping_pong(first, second, count(600), DEADLINE)

@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BYTES = 48, MOST_CAPACITY = 65536, BURSTS_CAPACITY = 64 };
+enum { BYTES = 48, MOST_CAPACITY = 65536, BURSTS_CAPACITY = 64, BLOCK = 256 };
 
 struct rings {
     struct urpc_line *lines[2]; /* lines[i]: written by i, and if they are cleared by the other too */
     uint32_t mask;
     size_t count;
     unsigned burst; /* messages */
-    uint64_t ps;
+    struct urpc_stopwatch watch;
+    uint64_t *marks; /* when the first member began each block of messages, and when the last had ended */
     struct urpc_crew crew;
     alignas(URPC_APART) _Atomic uint64_t sent; /* bursts whole; written by their sender */
     /* Lines consumed by the receiver of a stream; written by it, read by the sender. */
@@ -31,6 +32,14 @@ static bool stopped(struct rings *rings)
 static void touch(void *data)
 {
     __asm__ volatile("" : : "r"(data) : "memory");
+}
+
+/* Note the time before message `i` if it begins a block: what disturbs a block is then not in the others. */
+static void mark(struct rings *rings, int me, uint64_t i)
+{
+    if (me == 0 && i % BLOCK == 0) {
+        rings->marks[i / BLOCK] = urpc_ticks(&rings->watch);
+    }
 }
 
 /* Put message `i` where it belongs, as soon as its header is `free`, and set its header. */
@@ -80,6 +89,7 @@ static void cleared_stream(void *work, int me)
     struct rings *rings = work;
     unsigned char data[BYTES] = {0};
     for (uint64_t i = 0; i < rings->count && !stopped(rings); i++) {
+        mark(rings, me, i);
         (me == 0 ? cleared_send : cleared_receive)(rings, me, i, data);
     }
 }
@@ -90,6 +100,7 @@ static void sequence_stream(void *work, int me)
     unsigned char data[BYTES] = {0};
     uint64_t known = 0, capacity = (uint64_t)rings->mask + 1;
     for (uint64_t i = 0; i < rings->count && !stopped(rings); i++) {
+        mark(rings, me, i);
         if (me == 0) {
             while (i - known >= capacity && !stopped(rings)) {
                 known = atomic_load_explicit(&rings->consumed, memory_order_acquire);
@@ -109,6 +120,7 @@ static void cleared_round_trip(void *work, int me)
     struct rings *rings = work;
     unsigned char data[BYTES] = {0};
     for (uint64_t i = 0; i < rings->count && !stopped(rings); i++) {
+        mark(rings, me, i);
         if (me == 0) {
             cleared_send(rings, me, i, data);
         }
@@ -125,6 +137,7 @@ static void sequence_round_trip(void *work, int me)
     unsigned char data[BYTES] = {0};
     uint64_t acknowledged = 0, capacity = (uint64_t)rings->mask + 1;
     for (uint64_t i = 0; i < rings->count && !stopped(rings); i++) {
+        mark(rings, me, i);
         if (i - acknowledged >= capacity) {
             atomic_store(&rings->crew.error, EPROTO); /* an answer comes after what it answers was consumed */
             return;
@@ -193,23 +206,20 @@ static void costs(void *work, int me)
     costs->ps[me] = (uint64_t)((double)ticks * urpc_stopwatch_scale(&watch) / (double)costs->rings.count);
 }
 
-/* Both parts wrapped in one stopwatch, the first member's. */
-struct timed {
-    struct rings rings;
-    void (*play)(void *, int);
-};
-
-static void timed(void *work, int me)
+static int ascending(const void *one, const void *other)
 {
-    struct timed *timed = work;
-    struct urpc_stopwatch watch;
-    urpc_stopwatch_start(&watch);
-    timed->play(&timed->rings, me);
-    if (me == 0 && !stopped(&timed->rings)) {
-        uint64_t ticks = urpc_ticks(&watch) - watch.start_ticks;
-        timed->rings.ps =
-            (uint64_t)((double)ticks * urpc_stopwatch_scale(&watch) / (double)timed->rings.count);
+    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* Ticks of the median block; `marks` are used up. */
+static uint64_t median_block(uint64_t *marks, size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++) {
+        marks[i] = marks[i + 1] - marks[i];
     }
+    qsort(marks, blocks, sizeof *marks, ascending);
+    return marks[blocks / 2];
 }
 
 static struct urpc_line *zeroed_lines(size_t count)
@@ -226,19 +236,29 @@ static int perform(void (*play)(void *, int), int core_a, int core_b, uint32_t c
     if (capacity < 4 || capacity > MOST_CAPACITY || (capacity & (capacity - 1)) != 0 || count > UINT32_MAX) {
         return EDOM;
     }
+    size_t blocks = (count + BLOCK - 1) / BLOCK;
     struct urpc_line *lines = zeroed_lines(2 * (size_t)capacity);
-    if (lines == NULL) {
+    uint64_t *marks = calloc(blocks + 1, sizeof *marks);
+    if (lines == NULL || marks == NULL) {
+        free(lines);
+        free(marks);
         return ENOMEM;
     }
     const int cores[2] = {core_a, core_b};
-    struct timed all = {
-        .rings = {.lines = {lines, lines + capacity}, .mask = capacity - 1, .count = count},
-        .play = play,
+    struct rings rings = {
+        .lines = {lines, lines + capacity},
+        .mask = capacity - 1,
+        .count = blocks * BLOCK + 1, /* one more, at which the last block has ended */
+        .marks = marks,
     };
-    all.rings.crew = (struct urpc_crew){.play = timed, .work = &all, .cores = cores, .count = 2};
-    int error = urpc_crew_perform(&all.rings.crew, patience);
+    urpc_stopwatch_start(&rings.watch);
+    rings.crew = (struct urpc_crew){.play = play, .work = &rings, .cores = cores, .count = 2};
+    int error = urpc_crew_perform(&rings.crew, patience);
+    if (error == 0) {
+        *ps = (uint64_t)((double)median_block(marks, blocks) * urpc_stopwatch_scale(&rings.watch) / BLOCK);
+    }
     free(lines);
-    *ps = all.rings.ps;
+    free(marks);
     return error;
 }
 

@@ -27,12 +27,12 @@
 
 enum urpc_ring_design { URPC_RING_CLEARED, URPC_RING_SEQUENCE };
 
-/* The time of one message of `count` that stream from core a to core b through a ring of `capacity` lines, a
+/* The time of one message, in the median block of `count` that stream from core a to core b through a ring of `capacity` lines, a
  * power of two from 4 on. */
 int urpc_ring_stream(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity, size_t count,
                      uint64_t *ps, const struct urpc_patience *patience);
 
-/* The mean round trip of `count`, over two such rings; acknowledgements ride in the answers. */
+/* The round trip, in the median block of `count`, over two such rings; acknowledgements ride in the answers. */
 int urpc_ring_round_trip(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity,
                          size_t count, uint64_t *ps, const struct urpc_patience *patience);
 
