@@ -364,32 +364,6 @@ class Part(Model):
 Matrix = list[list[Annotated[int, Field(ge=0)]]]
 
 
-class PlacementRequest(Model):
-    """Where should these dispatchers go?"""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.PLACEMENT]})
-
-    dispatchers: Annotated[int, Field(ge=1, le=MOST_CORES)]
-    traffic: Annotated[Matrix, Field(description="Messages from dispatcher (row) to dispatcher (column).")]
-    cores: Annotated[list[int] | None, Field(description="Cores to choose from; all that are online if absent.")] = None
-    avoid: Annotated[list[int], Field(description="Cores to leave free.")] = []
-    max_per_core: Annotated[int, Field(ge=1, description="Dispatchers that one core may have.")] = 1
-    seconds: Annotated[float, Field(gt=0, le=600, description="Time to look for a better answer.")] = 2.0
-
-
-class Placement(Model):
-    """The core of each dispatcher, and how good that is known to be."""
-
-    assignment: list[int]
-    cost: Annotated[int, Field(description="Sum over ordered pairs of traffic times distance, in ps.")]
-    bound: Annotated[int, Field(description="No placement costs less than this.")]
-    gap: Annotated[float, Field(description="(cost - bound) / cost; 0 when optimal.")]
-    status: Literal["optimal", "feasible", "infeasible", "unknown"]
-    seconds: float
-    distances: Annotated[str, Field(description="Where distances come from: `measured` or `topology`.")]
-    revision: int
-
-
 class TreeRequest(Model):
     """By which tree should a broadcast from this root go?"""
 

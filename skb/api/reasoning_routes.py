@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from skb.api import models
 from skb.api.connection import while_connected
 from skb.api.context import Known, Reasoning, json
+from skb.api.placement_models import Placement, PlacementRequest
 from skb.api.quick import INFERENCES, answer_of
 from skb.errors import ServiceError
 from skb.knowledge import Rows
@@ -75,8 +76,8 @@ async def explain(body: models.Explain, request: Request, knowledge: Known) -> R
 
 
 @router.post("/placement")
-async def placement(body: models.PlacementRequest, request: Request, reasoner: Reasoning) -> models.Placement:
-    """Find cores for dispatchers so that their traffic travels least."""
+async def placement(body: PlacementRequest, request: Request, reasoner: Reasoning) -> Placement:
+    """Find cores for dispatchers so that their traffic travels least, under constraints; say what it costs, and why not otherwise."""
     return await while_connected(request, reasoner.place(body))
 
 

@@ -21,6 +21,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb place traffic.csv",
         "skb place --distance distance.csv --traffic traffic.csv --json",
         "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json",
+        "skb place traffic.csv --exclusive physical_core=0 --prefer 1=0",
+        "skb place traffic.csv --from new.jsonl --current 0,- --move-price 1000000 --emit taskset",
     ),
     "tree": ("skb tree 0", "skb tree --latency latency.csv --root 0 --json", "skb tree 0 --from new.jsonl --json"),
     "optimize": (

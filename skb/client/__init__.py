@@ -36,6 +36,7 @@ from skb.client.errors import (
     UnknownRules,
 )
 from skb.client.optimization import Optimum
+from skb.client.placement import LevelCost, Move, PairCost, Placement, Preference
 from skb.client.rules import (
     DeclaredQuery,
     QueryParameter,
@@ -59,7 +60,6 @@ from skb.client.types import (
     Health,
     Loaded,
     Machine,
-    Placement,
     Predicate,
     Step,
     Tree,
@@ -84,12 +84,16 @@ __all__ = [
     "InvalidFact",
     "InvalidRequest",
     "KeyExists",
+    "LevelCost",
     "LimitExceeded",
     "Loaded",
     "Machine",
+    "Move",
     "Optimum",
+    "PairCost",
     "Placement",
     "Predicate",
+    "Preference",
     "PrologSyntax",
     "QueryParameter",
     "Remark",

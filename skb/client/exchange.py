@@ -22,7 +22,6 @@ from skb.client.types import (
     Loaded,
     Machine,
     Page,
-    Placement,
     Predicate,
     Tree,
     Updated,
@@ -240,26 +239,6 @@ def topology() -> Exchange[dict[str, Any]]:
 def topology_as(format_: str) -> Exchange[str]:
     """What does the machine look like, in another form?"""
     return Exchange("GET", "/v1/topology", str, query={"format": format_})
-
-
-def place(
-    dispatchers: int,
-    traffic: Sequence[Sequence[int]],
-    cores: Sequence[int] | None,
-    avoid: Sequence[int],
-    max_per_core: int,
-    seconds: float,
-) -> Exchange[Placement]:
-    """Where should dispatchers go?"""
-    body = {
-        "dispatchers": dispatchers,
-        "traffic": [list(row) for row in traffic],
-        "cores": None if cores is None else list(cores),
-        "avoid": list(avoid),
-        "max_per_core": max_per_core,
-        "seconds": seconds,
-    }
-    return Exchange("POST", "/v1/placement", Placement, body=body, seconds=seconds)
 
 
 def tree(root: int, cores: Sequence[int] | None, seconds: float) -> Exchange[Tree]:

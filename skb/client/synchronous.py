@@ -7,9 +7,10 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from skb.client import exchange, optimization, rules
+from skb.client import exchange, optimization, placement, rules
 from skb.client.exchange import LOCAL, URL, Exchange
 from skb.client.optimization import Optimum
+from skb.client.placement import Placement
 from skb.client.retry import PATIENCE, Attempts
 from skb.client.rules import (
     DeclaredQuery,
@@ -28,7 +29,6 @@ from skb.client.types import (
     Health,
     Loaded,
     Machine,
-    Placement,
     Predicate,
     Tree,
     Version,
@@ -236,10 +236,37 @@ class Client:
         cores: Sequence[int] | None = None,
         avoid: Sequence[int] = (),
         max_per_core: int = 1,
+        constraints: Sequence[Mapping[str, Any]] = (),
+        prefer: Mapping[int, int] | None = None,
+        current: Sequence[int | None] | None = None,
+        move_price: int = 0,
+        names: Sequence[str] | None = None,
+        emit: Sequence[str] = (),
         seconds: float = 2.0,
     ) -> Placement:
-        """Ask for cores for dispatchers. `traffic[a][b]`: messages from a to b. The service may take `seconds` for a better answer."""
-        return self._send(exchange.place(dispatchers, traffic, cores, avoid, max_per_core, seconds))
+        """Ask for cores for dispatchers. `traffic[a][b]`: messages from a to b. The service may take `seconds` for a better answer.
+
+        `constraints` must hold: `{"type": "same", "dispatchers": [0, 1], "part": "node"}`, and so on. `prefer` names cores that they
+        would like; the answer says why one was not taken. With `current`, where they are now, leaving a core costs `move_price`, in ps
+        times messages. `emit`: forms in which other tools take the answer (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`),
+        which call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
+        """
+        return self._send(
+            placement.place(
+                dispatchers,
+                traffic,
+                cores,
+                avoid,
+                max_per_core,
+                constraints,
+                prefer or {},
+                current,
+                move_price,
+                names,
+                emit,
+                seconds,
+            )
+        )
 
     def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
         """Ask for a broadcast tree from a core to `cores`, or to all that are online."""

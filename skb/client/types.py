@@ -110,19 +110,6 @@ class Answer(Struct, frozen=True):
     stats: dict[str, Any]
 
 
-class Placement(Struct, frozen=True):
-    """The core of each dispatcher. `cost` is the sum of traffic times distance in ps; none costs less than `bound`."""
-
-    assignment: list[int]
-    cost: int
-    bound: int
-    gap: float
-    status: str
-    seconds: float
-    distances: str
-    revision: int
-
-
 class Tree(Struct, frozen=True):
     """A broadcast tree; each core serves its children in order. The last core has received after `cost_ps`."""
 
