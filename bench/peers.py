@@ -18,6 +18,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE.parent / "build" / "bench-peers"
 WANTED = HERE / "peers.txt"
+SHARED_MEMORY, NODES = Path("/dev/shm"), Path("/tmp/iceoryx2/nodes")
+"""Where iceoryx2 keeps things: its memory, and its processes that are alive."""
+
 STARTING, MEASURING = 30.0, 60.0
 """Seconds after which a peer that says nothing is given up."""
 
@@ -82,6 +85,7 @@ def started() -> Iterator[tuple[Mapping[str, Peer], Mapping[str, str]]]:
     reasons: dict[str, str] = {}
     with ExitStack() as context:
         folder = Path(context.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        context.callback(_tidy, _left_by_iceoryx2())
         for name, start in (("mpi4py", _mpi4py), ("iceoryx2", _iceoryx2)):
             try:
                 peers[name] = context.enter_context(_peer(name, folder, start(install(), folder / name)))
@@ -101,6 +105,18 @@ def _mpi4py(python: Path, address: Path) -> list[list[str]]:
 def _iceoryx2(python: Path, address: Path) -> list[list[str]]:
     name = f"bench-{os.getpid()}"
     return [[str(python), str(HERE / "peer_iceoryx2.py"), str(role), str(address), name] for role in (0, 1)]
+
+
+def _left_by_iceoryx2() -> set[Path]:
+    """List the files that iceoryx2 keeps in shared memory, also when all its processes have ended."""
+    return set(SHARED_MEMORY.glob("iox2_*")) if SHARED_MEMORY.is_dir() else set()
+
+
+def _tidy(before: set[Path]) -> None:
+    """Remove what iceoryx2 left there, unless somebody else uses it: then it was there before, or has nodes now."""
+    if not before and not any(NODES.glob("*")):
+        for path in _left_by_iceoryx2():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

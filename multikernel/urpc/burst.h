@@ -16,6 +16,7 @@
 #ifndef URPC_BURST_H
 #define URPC_BURST_H
 
+#include "ahead.h"
 #include "channel.h"
 #include <string.h>
 
@@ -36,6 +37,7 @@ static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void
     const unsigned char *message = data;
     for (size_t i = 0; i < count; i++, message += length) {
         struct urpc_line *line = &out[(sent + i) & mask];
+        urpc_ask_to_write(&out[(sent + i + URPC_AHEAD) & mask]);
         memcpy(line->payload, message, length);
         /* release: the payload is visible with it */
         atomic_store_explicit(&line->header, urpc_header(sent + i + 1, consumed, length, URPC_MESSAGE),
@@ -66,22 +68,30 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
     }
     uint64_t left = quarter > first ? quarter - first : 0;
     count = count < left ? count : left;
+    const uint64_t fixed = URPC_COUNT_MASK | UINT64_C(15) << 60; /* sequence and kind: what must be so */
+    const uint64_t acknowledgement = URPC_COUNT_MASK << 20;
     const struct urpc_line *in = channel->in;
     uint64_t mask = channel->capacity - 1;
+    uint64_t last = known << 20 & acknowledgement;
     size_t taken = 0;
     for (; taken < count; taken++) {
         const struct urpc_line *line = &in[(first + taken) & mask];
         /* acquire: the payload is read after it */
         uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
-        uint64_t ahead = (urpc_header_acknowledged(header) - known) & URPC_COUNT_MASK;
         uint32_t length = urpc_header_length(header);
-        if (urpc_header_sequence(header) != ((first + taken + 1) & URPC_COUNT_MASK) ||
-            urpc_header_kind(header) != URPC_MESSAGE || length > URPC_INLINE || ahead > sent - known) {
+        if ((header & fixed) != urpc_header(first + taken + 1, 0, 0, URPC_MESSAGE) || length > URPC_INLINE) {
             break;
+        }
+        if ((header & acknowledgement) != last) {
+            uint64_t ahead = (urpc_header_acknowledged(header) - known) & URPC_COUNT_MASK;
+            if (ahead > sent - known) {
+                break;
+            }
+            known += ahead;
+            last = header & acknowledgement;
         }
         memcpy(data[taken], line->payload, URPC_INLINE);
         lengths[taken] = (uint8_t)length;
-        known += ahead;
     }
     channel->acknowledged = known;
     channel->consumed = first + taken;

@@ -7,6 +7,17 @@
 
 enum { PING_BYTES = 48, BURST = 16, EAGER_LOOKS = 200 };
 
+/* After something was published. */
+static void notify(const struct urpc_channel *channel)
+{
+    urpc_doorbell_notify(channel->peer_doorbell);
+}
+
+static bool spins(const struct urpc_channel *channel)
+{
+    return channel->own_doorbell->spin_ns > 0;
+}
+
 /* What came of waiting, as a result. */
 static enum urpc_result await(struct urpc_channel *channel, uint32_t ticket, const struct urpc_watch *watch,
                               const struct urpc_patience *patience)
@@ -66,7 +77,7 @@ static enum urpc_result send_ping(struct urpc_channel *channel, const struct urp
 {
     static const unsigned char ping[PING_BYTES];
     if (urpc_publish_burst(channel, ping, PING_BYTES, 1) == 1) {
-        urpc_doorbell_notify(channel->peer_doorbell);
+        notify(channel);
         return URPC_OK;
     }
     return send(channel, ping, PING_BYTES, patience);
@@ -76,7 +87,7 @@ static enum urpc_result receive_ping(struct urpc_channel *channel, const struct 
 {
     unsigned char data[1][URPC_INLINE];
     uint8_t length;
-    for (int looks = channel->own_doorbell->spin_ns > 0 ? EAGER_LOOKS : 1; looks > 0; looks--) {
+    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0; looks--) {
         if (urpc_take_burst(channel, data, &length, 1) == 1) {
             return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
         }
@@ -267,7 +278,7 @@ static enum urpc_result publish(struct urpc_channel *channel, const void *data, 
         struct urpc_watch watch;
         enum urpc_result result = urpc_publish(channel, data, length, &watch);
         if (result == URPC_AGAIN) {
-            urpc_doorbell_notify(channel->peer_doorbell);
+            notify(channel);
             result = await(channel, ticket, &watch, patience);
         }
         if (result != URPC_AGAIN) {
@@ -289,7 +300,7 @@ static enum urpc_result stream_block(struct urpc_channel *channel, unsigned char
                 return result;
             }
         }
-        urpc_doorbell_notify(channel->peer_doorbell);
+        notify(channel);
     }
     return URPC_OK;
 }

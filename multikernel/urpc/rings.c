@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "rings.h"
 
+#include "ahead.h"
 #include "clock.h"
 #include "line.h"
 #include "pinned.h"
@@ -67,6 +68,7 @@ static void cleared_receive(struct rings *rings, int me, uint64_t i, unsigned ch
 static void sequence_send(struct rings *rings, int me, uint64_t i, uint64_t consumed, unsigned char *data)
 {
     struct urpc_line *line = &rings->lines[me][i & rings->mask];
+    urpc_ask_to_write(&rings->lines[me][(i + URPC_AHEAD) & rings->mask]);
     touch(data);
     memcpy(line->payload, data, BYTES);
     atomic_store_explicit(&line->header, (i + 1) << 32 | (uint32_t)consumed, memory_order_release);
