@@ -133,7 +133,7 @@ def _svg(shape: Shape) -> Iterator[str]:
         case Words(x, y, text, size, anchor, fill, upright):
             turn = f' transform="rotate(-90 {x:g} {y:g})"' if upright else ""
             yield (
-                f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" dominant-baseline="central" '
+                f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" dy=".35em" '
                 f'fill="{fill}"{turn}>{escape(text)}</text>'
             )
         case Mesh():

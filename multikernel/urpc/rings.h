@@ -4,8 +4,7 @@
  *
  *   CLEARED   The header of a line is a flag. The sender waits until it is clear, writes the payload and sets
  *             it; the receiver copies and clears it. Nothing else is shared, and sender and receiver keep one
- *             number each. But both write every line: the sender must fetch a line back from the receiver,
- *             which wrote it last, before it can look at the flag, and again take it for itself to write it.
+ *             number each. But both write every line, and the sender must fetch it back from the receiver.
  *   SEQUENCE  The header holds the position. The receiver never writes a line; it tells how far it is in a
  *             word of its own, once in a quarter of a ring, or in the messages that go the other way. A
  *             message costs the sender one invalidate, and the receiver one fill.

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "sharing.h"
 
+#include "burst.h"
 #include "channel.h"
 #include "clock.h"
 #include "line.h"
@@ -10,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY = 64, REQUEST_BYTES = 8 };
+/* What takes longer than this was not the operation but the scheduler: a core was given to somebody else. */
+#define INTERRUPTED_NS 100000
+enum { CAPACITY = 64, REQUEST_BYTES = 8, BLOCK = 32 };
 
 struct node {
     alignas(URPC_APART) struct node *_Atomic next; /* written by who queues behind; read by the holder */
@@ -21,8 +24,10 @@ struct node {
 struct worker {
     struct node node;
     uint64_t done;
-    uint64_t ticks; /* that all of those took */
-    uint64_t whole; /* and with the pauses between */
+    uint64_t kept;  /* of those, in time that nobody interrupted */
+    uint64_t ticks; /* that the kept ones took */
+    uint64_t mark;  /* when the present block of operations without pauses began */
+    uint64_t whole; /* the time of all, with pauses and interruptions */
     uint64_t chance;
     struct urpc_channel client;
     struct urpc_channel owner; /* used by member 0 */
@@ -43,6 +48,7 @@ struct sharing {
     size_t operations;
     uint64_t pause_ticks;
     uint64_t overhead; /* ticks between two readings with nothing between */
+    uint64_t most;     /* ticks of an operation that nobody interrupted */
     struct urpc_stopwatch watch;
     struct urpc_doorbell owner_bell;
     struct worker *workers;
@@ -129,11 +135,24 @@ static uint64_t begin(struct sharing *sharing, struct worker *me)
     return now;
 }
 
-static void end(struct sharing *sharing, struct worker *me, uint64_t began)
+static void keep(struct worker *me, uint64_t ticks, uint64_t operations, uint64_t most)
+{
+    if (ticks <= most) {
+        me->ticks += ticks;
+        me->kept += operations;
+    }
+}
+
+/* After operation `number`: with pauses each is timed by itself, without in blocks. */
+static void end(struct sharing *sharing, struct worker *me, uint64_t began, uint64_t number)
 {
     if (began != 0) {
         uint64_t taken = urpc_ticks(&sharing->watch) - began;
-        me->ticks += taken > sharing->overhead ? taken - sharing->overhead : 0;
+        keep(me, taken > sharing->overhead ? taken - sharing->overhead : 0, 1, sharing->most);
+    } else if (number % BLOCK == 0) {
+        uint64_t now = urpc_ticks(&sharing->watch);
+        keep(me, now - me->mark, BLOCK, 4 * sharing->most);
+        me->mark = now;
     }
 }
 
@@ -162,22 +181,31 @@ static void share(struct sharing *sharing, struct worker *me)
     for (; me->done < sharing->operations && !ended(sharing); me->done++) {
         uint64_t began = begin(sharing, me);
         operate(sharing, me);
-        end(sharing, me, began);
+        end(sharing, me, began, me->done + 1);
     }
 }
 
+/* Both by the short way of burst.h where it is open. */
 static bool try_send(struct urpc_channel *channel)
 {
+    static const unsigned char request[REQUEST_BYTES];
     struct urpc_watch watch;
-    unsigned char request[REQUEST_BYTES] = {0};
-    return urpc_try_send(channel, request, sizeof request, &watch) == URPC_OK;
+    if (urpc_publish_burst(channel, request, REQUEST_BYTES, 1) == 1) {
+        urpc_doorbell_notify(channel->peer_doorbell);
+        return true;
+    }
+    return urpc_try_send(channel, request, REQUEST_BYTES, &watch) == URPC_OK;
 }
 
 static bool try_receive(struct urpc_channel *channel)
 {
+    unsigned char answer[1][URPC_INLINE];
+    uint8_t length;
     struct urpc_watch watch;
-    unsigned char answer[URPC_INLINE];
-    return urpc_poll(channel, &watch) == URPC_OK && channel->length <= sizeof answer &&
+    if (urpc_take_burst(channel, answer, &length, 1) == 1) {
+        return true;
+    }
+    return urpc_poll(channel, &watch) == URPC_OK && channel->length <= URPC_INLINE &&
            urpc_take(channel, answer) == URPC_OK;
 }
 
@@ -195,7 +223,7 @@ static void call(struct sharing *sharing, struct worker *me)
                 me->done++;
             }
         } while (asked - me->done >= window && !urpc_crew_stopped(&sharing->crew));
-        end(sharing, me, began);
+        end(sharing, me, began, asked);
     }
     while (me->done < asked && !urpc_crew_stopped(&sharing->crew)) {
         me->done += try_receive(&me->client);
@@ -230,6 +258,7 @@ static void play(void *work, int number)
     struct worker *me = &sharing->workers[number];
     me->chance = (uint64_t)number + 1;
     uint64_t start = urpc_ticks(&sharing->watch);
+    me->mark = start;
     if (!by_messages(sharing->way)) {
         share(sharing, me);
     } else if (number == 0) {
@@ -239,7 +268,8 @@ static void play(void *work, int number)
     }
     me->whole = urpc_ticks(&sharing->watch) - start;
     atomic_store_explicit(&sharing->over, true, memory_order_relaxed);
-    if (sharing->pause_ticks == 0 || (by_messages(sharing->way) && number == 0)) {
+    if (me->kept == 0) { /* too few for a block, or the owner: all of them */
+        me->kept = me->done;
         me->ticks = me->whole;
     }
 }
@@ -256,6 +286,7 @@ static double set_clock(struct sharing *sharing, uint64_t pause_ns)
         sharing->overhead = taken < sharing->overhead ? taken : sharing->overhead;
     }
     sharing->pause_ticks = (uint64_t)((double)pause_ns * 1000 / scale);
+    sharing->most = (uint64_t)((double)INTERRUPTED_NS * 1000 / scale);
     return scale;
 }
 
@@ -298,20 +329,21 @@ static bool complete(const struct sharing *sharing)
     return true;
 }
 
-static void summarize(const struct sharing *sharing, double scale, struct urpc_shared *shared)
+static void summarize(const struct sharing *sharing, double scale, uint64_t pause_ns,
+                      struct urpc_shared *shared)
 {
     bool messages = by_messages(sharing->way);
-    double ticks = 0, rate = 0, operations = 0;
+    double ticks = 0, operations = 0;
     for (int i = messages; i < sharing->crew.count; i++) {
-        const struct worker *worker = &sharing->workers[i];
-        ticks += (double)worker->ticks;
-        operations += (double)worker->done;
-        rate += (double)worker->done / ((double)worker->whole * scale) * 1e12;
+        ticks += (double)sharing->workers[i].ticks;
+        operations += (double)sharing->workers[i].kept;
     }
     const struct worker *owner = &sharing->workers[0];
-    shared->latency_ps = (uint64_t)(ticks * scale / operations);
-    shared->owner_ps = messages ? (uint64_t)((double)owner->ticks * scale / (double)owner->done) : 0;
-    shared->per_second = (uint64_t)rate;
+    double latency = ticks * scale / operations;
+    shared->latency_ps = (uint64_t)latency;
+    shared->owner_ps = messages ? (uint64_t)((double)owner->whole * scale / (double)owner->done) : 0;
+    shared->per_second =
+        (uint64_t)((sharing->crew.count - messages) * 1e12 / (latency + (double)pause_ns * 1000));
 }
 
 int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
@@ -341,7 +373,7 @@ int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned line
         error = complete(sharing) ? 0 : EPROTO;
     }
     if (error == 0) {
-        summarize(sharing, scale, shared);
+        summarize(sharing, scale, pause_ns, shared);
     }
     for (int i = 0; sharing->workers != NULL && i < count; i++) {
         free(sharing->workers[i].bell.memory);
