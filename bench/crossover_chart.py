@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multikernel.drawing import Path2D, Picture, Shape, Words
-from multikernel.urpc.crossover import MESSAGES, SHARED, WAYS, Point, Report, pauses
+from multikernel.urpc.crossover import MESSAGES, SHARED, WAYS, Point, Report
 
 WIDTH, HEIGHT = 380, 280
 LEFT, TOP, LABELS, GAP = 62, 64, 150, 26
@@ -22,7 +22,7 @@ COLOURS = {
 
 def chart(report: Report) -> Picture:
     """Draw what an operation takes over the number of cache lines that it changes."""
-    panels = sorted({(point.cores, point.pause_ns) for point in report.points})
+    panels = list(dict.fromkeys((point.cores, point.setting) for point in report.points))
     shapes: list[Shape] = [
         Words(16, 22, "Shared memory against messages", 15),
         Words(
@@ -33,12 +33,12 @@ def chart(report: Report) -> Picture:
             fill="#555555",
         ),
     ]
-    for panel, (cores, pause) in enumerate(panels):
-        points = [point for point in report.points if (point.cores, point.pause_ns) == (cores, pause)]
-        shapes += _panel(points, f"{cores} cores, {pauses(pause)}", TOP + panel * (HEIGHT + 2 * GAP + 20))
+    for panel, (cores, setting) in enumerate(panels):
+        points = [point for point in report.points if (point.cores, point.setting) == (cores, setting)]
+        shapes += _panel(points, f"{cores} cores, {setting.words}", TOP + panel * (HEIGHT + 2 * GAP + 20))
     height = TOP + len(panels) * (HEIGHT + 2 * GAP + 20)
     crossings = [
-        f"on {found.cores} cores with {pauses(found.pause_ns)}: {WAYS[found.messages]} cheaper than {WAYS[found.shared]} "
+        f"on {found.cores} cores with {found.setting.words}: {WAYS[found.messages]} cheaper than {WAYS[found.shared]} "
         f"from {found.lines} lines on"
         for found in report.crossovers
         if found.lines is not None

@@ -56,26 +56,26 @@ def _verdict(outcome: Outcome) -> tuple[str, str, str]:
 def crossover(report: crossing.Report) -> RenderableType:
     """Show what shared memory and messages cost by the number of cache lines, and from how many on messages win."""
     parts: list[RenderableType] = []
-    for cores, pause in sorted({(point.cores, point.pause_ns) for point in report.points}):
+    for cores, setting in dict.fromkeys((point.cores, point.setting) for point in report.points):
         table = Table(box=None)
         table.add_column("lines", justify="right", style="bold")
         for words in crossing.WAYS.values():
             table.add_column(words, justify="right")
-        points = [point for point in report.points if (point.cores, point.pause_ns) == (cores, pause)]
+        points = [point for point in report.points if (point.cores, point.setting) == (cores, setting)]
         latency = {(point.way, point.lines): point.latency_ps for point in points}
         for lines in sorted({lines for _, lines in latency}):
             table.add_row(str(lines), *(f"{latency[way, lines] / 1000:,.1f}" for way in crossing.WAYS))
-        heading = f"{cores} cores, {crossing.pauses(pause)}: ns an operation takes the core that wants it"
-        parts += [Text(heading, style="italic"), table, *_crossings(report, cores, pause), Text()]
+        heading = f"{cores} cores, {setting.words}: ns an operation takes the core that wants it"
+        parts += [Text(heading, style="italic"), table, *_crossings(report, cores, setting), Text()]
     return Group(*parts)
 
 
-def _crossings(report: crossing.Report, cores: int, pause: int) -> list[Text]:
+def _crossings(report: crossing.Report, cores: int, setting: crossing.Setting) -> list[Text]:
     """Say in words where the curves of so many cores cross."""
     sentences = []
     for messages, words in crossing.MESSAGES.items():
-        case = (cores, pause, messages)
-        found = {it.shared: it.lines for it in report.crossovers if (it.cores, it.pause_ns, it.messages) == case}
+        case = (cores, setting, messages)
+        found = {it.shared: it.lines for it in report.crossovers if (it.cores, it.setting, it.messages) == case}
         won = [f"{crossing.SHARED[way]} from {lines}" for way, lines in found.items() if lines is not None]
         lost = [crossing.SHARED[way] for way, lines in found.items() if lines is None]
         sentences.append(

@@ -262,19 +262,20 @@ static Py_ssize_t parse_cores(PyObject *sequence, int *cores)
 
 static PyObject *shared_update(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"way", "cores", "lines", "operations", "pause_ns", "timeout", NULL};
+    static char *names[] = {"way", "cores", "lines", "operations", "pause_ns", "chained", "timeout", NULL};
     const char *name;
     PyObject *sequence, *operations;
     PyObject *timeout = NULL;
     unsigned int lines;
     unsigned int pause_ns = 0;
+    int chained = 0;
     size_t count;
     uint64_t limit = DEFAULT_TIMEOUT_NS;
     int cores[URPC_CREW_MOST];
     enum urpc_sharing way;
     Py_ssize_t members;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sOIO|IO", names, &name, &sequence, &lines,
-                                     &operations, &pause_ns, &timeout) ||
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sOIO|IpO", names, &name, &sequence, &lines,
+                                     &operations, &pause_ns, &chained, &timeout) ||
         !parse_count(operations, &count) || (timeout != NULL && !parse_timeout(timeout, &limit)) ||
         !parse_way(name, &way) || (members = parse_cores(sequence, cores)) < 0) {
         return NULL;
@@ -282,7 +283,7 @@ static PyObject *shared_update(PyObject *Py_UNUSED(module), PyObject *arguments,
     PyThreadState *thread = PyEval_SaveThread();
     struct urpc_patience patience = {deadline_after(limit), run_signal_handlers, &thread};
     struct urpc_shared shared;
-    int error = urpc_share(way, cores, (int)members, lines, count, pause_ns, &shared, &patience);
+    int error = urpc_share(way, cores, (int)members, lines, count, pause_ns, chained, &shared, &patience);
     PyEval_RestoreThread(thread);
     switch (error) {
     case 0:
@@ -332,13 +333,15 @@ PyMethodDef floor_methods[] = {
          "16 that the other leaves alone.")},
     {"shared_update", FAST(shared_update), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR(
-         "shared_update(way, cores, lines, operations, pause_ns=0, timeout=10.0)\n--\n\n"
+         "shared_update(way, cores, lines, operations, pause_ns=0, chained=False, timeout=10.0)\n--\n\n"
          "What it costs these cores to change so many cache lines of shared state: picoseconds that an "
          "operation takes the core that wants it and the core that owns the state (0 where none does), and "
          "operations of all cores a second.\n\n"
          "By 'stores' without a lock, 'atomics', under a 'spin', 'mcs' or 'mutex' lock, or sent to the first "
          "core, as 'calls' that wait for the answer or 'pipelined'. With a pause, cores work on their own "
          "for "
-         "about so long between operations, and only operations are timed.")},
+         "about so long between operations, and only operations are timed. Chained lines each say where the "
+         "next "
+         "is.")},
     {NULL, NULL, 0, NULL},
 };

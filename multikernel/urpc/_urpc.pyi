@@ -108,5 +108,11 @@ def ring_costs(
     design: str, core_a: int, core_b: int, count: int, burst: int = 1, timeout: float | None = 10.0
 ) -> tuple[int, int]: ...
 def shared_update(
-    way: str, cores: Sequence[int], lines: int, operations: int, pause_ns: int = 0, timeout: float | None = 10.0
+    way: str,
+    cores: Sequence[int],
+    lines: int,
+    operations: int,
+    pause_ns: int = 0,
+    chained: bool = False,
+    timeout: float | None = 10.0,
 ) -> tuple[int, int, int]: ...

@@ -31,23 +31,44 @@ MESSAGES = {"calls": "message, and wait", "pipelined": "messages, 16 under way"}
 WAYS = SHARED | MESSAGES
 
 LINES = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)
-OPERATIONS = {0: 8000, 1000: 2000}
-"""Operations of each core, by the pause between two of them in ns: none, so that all fight for the state, or time for work of their own."""
-
 DEADLINE = 30.0
 """Seconds for any one figure."""
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What cores do between two operations (nothing, or about so many ns of work of their own), and how lines are found.
+
+    Side by side, as those of an array are, a processor fetches several at once. Chained, as in a list or a tree, each says where the
+    next is.
+    """
+
+    pause_ns: int
+    chained: bool
+
+    @property
+    def words(self) -> str:
+        """The setting in words."""
+        between = (
+            f"{self.pause_ns} ns of other work between operations" if self.pause_ns else "nothing between operations"
+        )
+        return f"{between}, lines {'chained' if self.chained else 'side by side'}"
+
+
+OPERATIONS = {Setting(0, chained=False): 8000, Setting(1000, chained=False): 2000, Setting(1000, chained=True): 2000}
+"""Operations of each core, by setting."""
+
+
+@dataclass(frozen=True)
 class Point:
-    """One way, on so many cores, with such pauses, for so many lines:
+    """One way, on so many cores, in a setting, for so many lines:
 
     what an operation takes the core that wants it, and the owner; operations a second.
     """
 
     way: str
     cores: int
-    pause_ns: int
+    setting: Setting
     lines: int
     latency_ps: int
     owner_ps: int
@@ -62,7 +83,7 @@ class Crossover:
     """
 
     cores: int
-    pause_ns: int
+    setting: Setting
     shared: str
     messages: str
     lines: int | None
@@ -87,33 +108,30 @@ def measure(
     *,
     rounds: int = 7,
     lines: Sequence[int] = LINES,
-    operations: Mapping[int, int] = OPERATIONS,
+    operations: Mapping[Setting, int] = OPERATIONS,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Report:
     """Measure all ways on 2, 4, 8... and all of these cores (default: those that this process may use).
 
-    `operations` says for each pause in ns how many each core does. Takes some 10 s on two cores. `progress(done, all)` is called after
+    `operations` says for each setting how many each core does. Takes some 10 s on two cores. `progress(done, all)` is called after
     each round. Raises UrpcError if there is one core only.
     """
     cores = sorted(os.sched_getaffinity(0)) if cores is None else list(cores)
     if len(cores) < 2:
         raise urpc.UrpcError("nothing is shared on one core: run this where sched_getaffinity offers two or more")
-    samples: dict[tuple[str, int, int, int], list[tuple[int, int, int]]] = {}
+    samples: dict[tuple[str, int, Setting, int], list[tuple[int, int, int]]] = {}
     for number in range(rounds):
-        for count, pause, amount in product(_counts(len(cores)), operations, lines):
+        for count, setting, amount in product(_counts(len(cores)), operations, lines):
             for way in WAYS:
-                found = shared_update(way, cores[:count], amount, operations[pause], pause, DEADLINE)
-                samples.setdefault((way, count, pause, amount), []).append(found)
+                found = shared_update(
+                    way, cores[:count], amount, operations[setting], setting.pause_ns, setting.chained, DEADLINE
+                )
+                samples.setdefault((way, count, setting, amount), []).append(found)
         progress(number + 1, rounds)
     points = tuple(
         Point(*key, *(round(median(values)) for values in zip(*found, strict=True))) for key, found in samples.items()
     )
     return Report(tuple(cores), rounds, points, crossovers(points))
-
-
-def pauses(pause_ns: int) -> str:
-    """Say in words what cores do between operations."""
-    return f"{pause_ns} ns of other work between operations" if pause_ns else "nothing between operations"
 
 
 def _counts(most: int) -> list[int]:
@@ -123,16 +141,16 @@ def _counts(most: int) -> list[int]:
 
 
 def crossovers(points: Sequence[Point]) -> tuple[Crossover, ...]:
-    """Find where messages become cheaper than shared memory, and stay so, for each number of cores, each pause and each two ways."""
-    latency = {(p.way, p.cores, p.pause_ns, p.lines): p.latency_ps for p in points}
+    """Find where messages become cheaper than shared memory, and stay so, for each number of cores, each setting and each two ways."""
+    latency = {(p.way, p.cores, p.setting, p.lines): p.latency_ps for p in points}
     lines = sorted({point.lines for point in points})
     found = []
-    for cores, pause in sorted({(point.cores, point.pause_ns) for point in points}):
+    for cores, setting in dict.fromkeys((point.cores, point.setting) for point in points):
         for shared, messages in product(SHARED, MESSAGES):
             first = None
             for amount in reversed(lines):
-                if latency[messages, cores, pause, amount] >= latency[shared, cores, pause, amount]:
+                if latency[messages, cores, setting, amount] >= latency[shared, cores, setting, amount]:
                     break
                 first = amount
-            found.append(Crossover(cores, pause, shared, messages, first))
+            found.append(Crossover(cores, setting, shared, messages, first))
     return tuple(found)

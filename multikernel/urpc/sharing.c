@@ -45,6 +45,7 @@ struct sharing {
     struct urpc_crew crew;
     enum urpc_sharing way;
     unsigned lines;
+    bool chained;
     size_t operations;
     uint64_t pause_ticks;
     uint64_t overhead; /* ticks between two readings with nothing between */
@@ -59,10 +60,21 @@ static bool ended(struct sharing *sharing)
     return atomic_load_explicit(&sharing->over, memory_order_relaxed) || urpc_crew_stopped(&sharing->crew);
 }
 
+/* The line after line i: its neighbour, or where line i says. */
+static unsigned next_line(const struct sharing *sharing, unsigned i)
+{
+    if (!sharing->chained) {
+        return i + 1;
+    }
+    uint32_t next;
+    memcpy(&next, sharing->state[i].payload, sizeof next);
+    return next;
+}
+
 /* Change the state as its only user: relaxed, since lock or message order what is written. */
 static void update(struct sharing *sharing)
 {
-    for (unsigned i = 0; i < sharing->lines; i++) {
+    for (unsigned i = 0, done = 0; done < sharing->lines; i = next_line(sharing, i), done++) {
         _Atomic uint64_t *word = &sharing->state[i].header;
         atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1,
                               memory_order_relaxed);
@@ -71,7 +83,7 @@ static void update(struct sharing *sharing)
 
 static void update_atomically(struct sharing *sharing)
 {
-    for (unsigned i = 0; i < sharing->lines; i++) {
+    for (unsigned i = 0, done = 0; done < sharing->lines; i = next_line(sharing, i), done++) {
         atomic_fetch_add_explicit(&sharing->state[i].header, 1, memory_order_relaxed);
     }
 }
@@ -321,7 +333,8 @@ static bool complete(const struct sharing *sharing)
     for (int i = 0; i < sharing->crew.count; i++) {
         made += by_messages(sharing->way) && i > 0 ? 0 : sharing->workers[i].done;
     }
-    for (unsigned i = 0; i < sharing->lines && sharing->way != URPC_SHARE_STORES; i++) {
+    for (unsigned i = 0, done = 0; done < sharing->lines && sharing->way != URPC_SHARE_STORES;
+         i = next_line(sharing, i), done++) {
         if (atomic_load(&sharing->state[i].header) != made) {
             return false;
         }
@@ -347,7 +360,8 @@ static void summarize(const struct sharing *sharing, double scale, uint64_t paus
 }
 
 int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
-               uint64_t pause_ns, struct urpc_shared *shared, const struct urpc_patience *patience)
+               uint64_t pause_ns, bool chained, struct urpc_shared *shared,
+               const struct urpc_patience *patience)
 {
     if (lines < 1 || lines > URPC_SHARED_LINES || operations < 1 || count < (by_messages(way) ? 2 : 1) ||
         count > URPC_CREW_MOST) {
@@ -359,6 +373,11 @@ int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned line
     }
     sharing->way = way;
     sharing->lines = lines;
+    sharing->chained = chained;
+    for (uint32_t i = 0; i < URPC_SHARED_LINES; i++) { /* in an order that no prefetcher guesses */
+        uint32_t next = (i * 5 + 7) % URPC_SHARED_LINES;
+        memcpy(sharing->state[i].payload, &next, sizeof next);
+    }
     sharing->operations = operations;
     sharing->crew = (struct urpc_crew){.play = play, .work = sharing, .cores = cores, .count = count};
     atomic_init(&sharing->clients, count - 1);

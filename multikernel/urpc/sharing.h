@@ -3,7 +3,9 @@
  * messages to the core that owns it. The multikernel paper's comparison (Baumann et al., SOSP 2009, figure
  * 3), with locks beside its bare stores.
  *
- * An operation adds one to a word of each of the first n lines. The state is contiguous, as a structure is.
+ * An operation adds one to a word of each of n lines. They lie side by side, as those of an array do, and a
+ * processor fetches several at once. Or they are chained: each says where the next is, as in a list or a tree,
+ * and they come one after the other.
  *
  *   STORES     every core loads and stores, with no lock: updates are lost, and only the lines' travel is
  *              paid for. The paper's figure.
@@ -52,6 +54,7 @@ struct urpc_shared {
  * operations that cannot be, and EPROTO if updates were lost where none may be.
  */
 int urpc_share(enum urpc_sharing way, const int *cores, int count, unsigned lines, size_t operations,
-               uint64_t pause_ns, struct urpc_shared *shared, const struct urpc_patience *patience);
+               uint64_t pause_ns, bool chained, struct urpc_shared *shared,
+               const struct urpc_patience *patience);
 
 #endif

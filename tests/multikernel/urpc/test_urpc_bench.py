@@ -101,11 +101,11 @@ def test_bare_rings_refuse_what_cannot_be() -> None:
 
 
 @two_cores
-@pytest.mark.parametrize("pause", [0, 300])
+@pytest.mark.parametrize(("pause", "chained"), [(0, False), (300, False), (300, True)])
 @pytest.mark.parametrize("way", [*crossover.SHARED, *crossover.MESSAGES])
-def test_no_way_of_sharing_loses_an_update(way: str, pause: int) -> None:
+def test_no_way_of_sharing_loses_an_update(way: str, pause: int, chained: bool) -> None:
     """The C code counts updates against what is in the lines, and fails if one is missing; bare stores may lose some."""
-    latency, owner, rate = shared_update(way, list(cores()), 16, 300, pause, 60)
+    latency, owner, rate = shared_update(way, list(cores()), 11, 300, pause, chained, 60)
     assert latency > 0
     assert rate > 0
     assert (owner > 0) == (way in crossover.MESSAGES)
@@ -130,13 +130,14 @@ def test_sharing_refuses_what_cannot_be() -> None:
 @two_cores
 def test_sharing_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(TimeoutError):
-        shared_update("calls", list(cores()), 1, 10_000_000, 0, 0.05)
+        shared_update("calls", list(cores()), 1, 10_000_000, timeout=0.05)
 
 
 @two_cores
 def test_crossover_has_every_point_and_is_json() -> None:
-    report = crossover.measure(cores(), rounds=1, lines=(1, 4), operations={0: 100, 200: 50})
-    assert len(report.points) == len(crossover.WAYS) * 2 * 2
+    settings = {crossover.Setting(0, chained=False): 100, crossover.Setting(200, chained=True): 50}
+    report = crossover.measure(cores(), rounds=1, lines=(1, 4), operations=settings)
+    assert len(report.points) == len(crossover.WAYS) * len(settings) * 2
     assert json.loads(json.dumps(report.as_dict()))["cores"] == list(cores())
 
 
@@ -144,7 +145,7 @@ def points(shared: list[int], messages: list[int]) -> list[crossover.Point]:
     """Curves of one number of cores: all shared ways alike, all message ways alike, at 1, 2, 3... lines."""
     curves = dict.fromkeys(crossover.SHARED, shared) | dict.fromkeys(crossover.MESSAGES, messages)
     return [
-        crossover.Point(way, 2, 0, lines, ps, 0, 1)
+        crossover.Point(way, 2, crossover.Setting(0, chained=False), lines, ps, 0, 1)
         for way, curve in curves.items()
         for lines, ps in enumerate(curve, start=1)
     ]
