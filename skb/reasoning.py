@@ -1,4 +1,4 @@
-"""Placements and trees: costs from the rules, answers from the solver.
+"""Placements, trees and routes: costs from the rules, answers from the solver.
 
 Solving is Python at full speed for up to the seconds allowed, so it runs in processes of its own, not in the one that serves.
 """
@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from skb.api.models import Tree, TreeRequest
+from skb import tree_reasoning
 from skb.api.placement_models import Placement, PlacementRequest
+from skb.api.tree_models import Routes, RoutesRequest, Tree, TreeRequest
 from skb.errors import EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.lifeline import die_with_parent
 from skb.placing import place, short
 from skb.solver import placement as placement_solver
-from skb.solver import tree as tree_solver
 from skb.solver.errors import SolverError
 
 Answer = TypeVar("Answer")
@@ -72,24 +72,15 @@ class Reasoner:
         return await place(self._knowledge, partial(self._solvers.solve, placement_solver.place), request, cores)
 
     async def tree(self, request: TreeRequest) -> Tree:
-        """Find a broadcast tree. Raises InvalidRequest."""
+        """Find a tree for a broadcast or a reduction. Raises InvalidRequest."""
+        members = await self._cores(request.cores)
+        relays = await self._cores(request.relays) if request.relays else []
+        return await tree_reasoning.tree(self._knowledge, self._solvers, members, relays, request)
+
+    async def routes(self, request: RoutesRequest) -> Routes:
+        """Choose channels between cores. Raises InvalidRequest."""
         cores = await self._cores(request.cores)
-        if request.root not in cores:
-            raise InvalidRequest(f"the root {request.root} is not among the cores {short(cores)}")
-        (send, receive, source), revision = await self._knowledge.rule("tree_costs", cores)
-        answer = await self._solvers.solve(
-            tree_solver.broadcast_tree, send, receive, cores.index(request.root), seconds=request.seconds
-        )
-        return Tree(
-            root=request.root,
-            children={cores[parent]: [cores[child] for child in below] for parent, below in answer.children.items()},
-            cost_ps=answer.cost_ps,
-            bound_ps=answer.bound_ps,
-            status=answer.status,  # type: ignore[arg-type]  # the model checks it when it is made
-            seconds=answer.seconds,
-            costs=source,
-            revision=revision,
-        )
+        return await tree_reasoning.routes(self._knowledge, self._solvers, cores, request)
 
     async def _cores(self, wanted: list[int] | None) -> list[int]:
         """Give the cores to choose from: those asked for, which must be known, or all that are online."""

@@ -362,26 +362,3 @@ class Part(Model):
 
 
 Matrix = list[list[Annotated[int, Field(ge=0)]]]
-
-
-class TreeRequest(Model):
-    """By which tree should a broadcast from this root go?"""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [examples.TREE]})
-
-    root: Annotated[int, Field(ge=0)]
-    cores: Annotated[list[int] | None, Field(description="Cores to reach; all that are online if absent.")] = None
-    seconds: Annotated[float, Field(gt=0, le=600)] = 2.0
-
-
-class Tree(Model):
-    """A broadcast tree; each core serves its children in the order given."""
-
-    root: int
-    children: dict[int, list[int]]
-    cost_ps: Annotated[int, Field(description="When the last core has received, in ps.")]
-    bound_ps: Annotated[int, Field(description="No tree is faster than this.")]
-    status: Literal["optimal", "feasible", "unknown"]
-    seconds: float
-    costs: Annotated[str, Field(description="Where message costs come from: `measured` or `topology`.")]
-    revision: int

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from skb.api import models
+from skb.api import models, tree_models
 from skb.api.connection import while_connected
 from skb.api.context import Known, Reasoning, json
 from skb.api.placement_models import Placement, PlacementRequest
@@ -82,6 +82,12 @@ async def placement(body: PlacementRequest, request: Request, reasoner: Reasonin
 
 
 @router.post("/tree")
-async def tree(body: models.TreeRequest, request: Request, reasoner: Reasoning) -> models.Tree:
-    """Find the broadcast tree by which the last core has received soonest."""
+async def tree(body: tree_models.TreeRequest, request: Request, reasoner: Reasoning) -> tree_models.Tree:
+    """Find the tree by which a broadcast has reached the last core soonest, or a reduction the root."""
     return await while_connected(request, reasoner.tree(body))
+
+
+@router.post("/routes")
+async def routes(body: tree_models.RoutesRequest, request: Request, reasoner: Reasoning) -> tree_models.Routes:
+    """Choose channels where a core can have only so many, and the way that messages take through them."""
+    return await while_connected(request, reasoner.routes(body))

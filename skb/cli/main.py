@@ -9,11 +9,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import examples, matrices, offline, optimize, place, questions, rules, show, token
+from skb.cli import examples, offline, optimize, pci_plan, place, questions, rules, show, token, trees
 from skb.cli import machines as machine_commands
 from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
-from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data, number_list
+from skb.cli.options import LOCAL, URL, Data, Json, MachineName, Source, Url, connect, default_data
 
 app = typer.Typer(
     help="The System Knowledge Base: what this machine is, and what follows from it.",
@@ -158,48 +158,6 @@ def query(
 
 
 @app.command()
-def tree(
-    root: Annotated[int | None, typer.Argument(min=0, help="The core that broadcasts.")] = None,
-    root_core: Annotated[int | None, typer.Option("--root", min=0, help="The same, as an option.")] = None,
-    latency: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="CSV: one-way latencies in ns, a square or a triangle; then no machine is asked.",
-        ),
-    ] = None,
-    send: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what a message costs its sender, in ns.")
-    ] = None,
-    receive: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what it costs its receiver, in ns.")
-    ] = None,
-    cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
-    source: Source = None,
-    machine: MachineName = LOCAL,
-    url: Url = URL,
-    json: Json = False,
-) -> None:
-    """Find the broadcast tree by which the last core has received soonest."""
-    start = root if root is not None else root_core
-    if start is None or (root is not None and root_core is not None):
-        raise typer.BadParameter("name one core that broadcasts, as an argument or with --root")
-    if latency is not None:
-        if cores:
-            raise typer.BadParameter("with --latency all its cores are reached: leave --cores out")
-        grown = matrices.tree(latency, send, receive, start, seconds)
-        _print(grown, json, lambda: show.grown(grown))
-        return
-    if send is not None or receive is not None:
-        raise typer.BadParameter("--send and --receive go with --latency")
-    with connect(url, machine, source) as client:
-        found = client.tree(start, cores=number_list(cores, "--cores") if cores else None, seconds=seconds)
-    _print(found, json, lambda: show.tree(found))
-
-
-@app.command()
 def topology(
     source: Annotated[
         Path | None,
@@ -220,7 +178,8 @@ def topology(
 
 
 app.registered_commands += machine_commands.app.registered_commands + questions.app.registered_commands
-app.registered_commands += optimize.app.registered_commands + place.app.registered_commands
+app.registered_commands += optimize.app.registered_commands + pci_plan.app.registered_commands
+app.registered_commands += place.app.registered_commands + trees.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 

@@ -95,4 +95,4 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
 
 
-__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "default_data"]
+__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "default_data", "number_list"]

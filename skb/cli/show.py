@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from skb.cli.matrices import Grown
-from skb.client import Answer, Explanation, Machine, Predicate, Step, Tree
+from skb.client import Answer, Explanation, Machine, Predicate, Step
 
 
 def value(term: Any) -> str:
@@ -76,24 +75,6 @@ def answer(found: Answer) -> RenderableType:
     return Group(shown, Text("... and more: raise --limit", style="dim")) if found.more else shown
 
 
-def tree(found: Tree) -> RenderableType:
-    """Show a tree, children in the order of sending."""
-    top = RichTree(f"core {found.root}")
-
-    def grow(branch: RichTree, core: int) -> None:
-        for child in found.children.get(core, ()):
-            grow(branch.add(f"core {child}"), child)
-
-    grow(top, found.root)
-    return Group(
-        top,
-        Text(
-            f"{found.status}: last core after {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, "
-            f"{found.costs} costs, {found.seconds:.2f} s"
-        ),
-    )
-
-
 def machines(known: list[Machine]) -> RenderableType:
     """List machines."""
     shown = Table(box=None)
@@ -121,19 +102,6 @@ def explanation(found: Explanation) -> RenderableType:
 
     grow(top, found.proof)
     return top
-
-
-def grown(found: Grown) -> RenderableType:
-    """Show a broadcast tree over the cores of a matrix."""
-    root = RichTree(f"core {found.root}")
-    waiting = [(root, found.root)]
-    while waiting:
-        branch, core = waiting.pop()
-        waiting += [(branch.add(f"core {child}"), child) for child in found.children.get(str(core), [])]
-    words = (
-        f"{found.status}: {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, {found.seconds:.2f} s"
-    )
-    return Group(root, Text(words))
 
 
 def time(seconds: float) -> str:

@@ -36,6 +36,7 @@ from skb.client.errors import (
     UnknownRules,
 )
 from skb.client.optimization import Optimum
+from skb.client.pci import PciBase, PciKept, PciOpened, PciPlan, PciRange, PciUse
 from skb.client.placement import LevelCost, Move, PairCost, Placement, Preference
 from skb.client.rules import (
     DeclaredQuery,
@@ -61,6 +62,8 @@ from skb.client.types import (
     Loaded,
     Machine,
     Predicate,
+    RootedTree,
+    Routes,
     Step,
     Tree,
     Version,
@@ -91,6 +94,12 @@ __all__ = [
     "Move",
     "Optimum",
     "PairCost",
+    "PciBase",
+    "PciKept",
+    "PciOpened",
+    "PciPlan",
+    "PciRange",
+    "PciUse",
     "Placement",
     "Predicate",
     "Preference",
@@ -99,6 +108,8 @@ __all__ = [
     "Remark",
     "RevisionConflict",
     "RevisionNotReached",
+    "RootedTree",
+    "Routes",
     "RuleModule",
     "RuleVersion",
     "Rules",

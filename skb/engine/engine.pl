@@ -127,6 +127,10 @@ reply(call(local_cores, [Device]), called([Cores])) :-
     ).
 reply(call(optimize, [Model, Objective, Options]), called([Result])) :-
     optimize:optimize(Model, Objective, Options, Result).
+reply(call(pci_inventory, []), called([Windows, Source, Reserved, Bridges, Bars])) :-
+    pci_inventory:pci_inventory(Windows, Source, Reserved, Bridges, Bars).
+reply(call(plan_violations, [Set, Plan]), called([Violations])) :-
+    pci_resources:plan_violations(Set, Plan, Violations).
 
 field_json(Name-Type, [Name, Type]).
 
