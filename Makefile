@@ -1,5 +1,5 @@
 # The two commands: `make run` and `make test`. Both do all their own set-up.
-.PHONY: help run test test-rules test-c setup lint format fuzz bench clean
+.PHONY: help run test test-rules test-c setup lint format fuzz torture bench clean
 
 PY := .venv/bin/python
 BIN := .venv/bin
@@ -28,6 +28,10 @@ format: setup ## rewrite Python and C the way the linters want them
 fuzz: setup ## mutated recordings through the probes, for minutes (ARGS="--seconds 600 --seed 7")
 	@$(PY) tests/fuzz/fuzz.py $(ARGS)
 
+SECONDS ?= 600
+torture: setup ## channels between processes that stall and are killed, for 10 minutes (SECONDS=60 SEED=7)
+	@$(PY) tests/torture/torture.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 test-rules: setup ## the tests of the rules, with swipl alone
 	@$(BIN)/pytest -q tests/rules $(ARGS)
 
@@ -35,9 +39,9 @@ test-c: setup ## the C library of channels: sanitizers, models of all interleavi
 	@$(BIN)/pytest -q tests/multikernel/urpc/test_urpc_sanitizers.py tests/multikernel/urpc/test_urpc_models.py $(ARGS)
 
 bench-%: setup
-	@tools/bench.sh $*
+	@tools/bench.sh $* $(ARGS)
 
-bench: setup ## benchmarks against peers and floors, printed and written as JSON to build/bench; bench-service: one of them
+bench: setup ## all benchmarks, beside peers and limits, and as JSON in build/bench; bench-urpc, bench-crossover...: one (ARGS="--rounds 5")
 	@tools/bench.sh $(ARGS)
 
 clean: ## remove everything that set-up and tests made

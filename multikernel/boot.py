@@ -28,7 +28,7 @@ from multikernel.cores import KernelPlan
 from multikernel.errors import BootError, DispatcherFailed, KernelDied
 from multikernel.kernel import Description, LinkEnds
 from multikernel.link import CAPACITY, LONGEST, UrpcLink
-from multikernel.measure import receive_cost
+from multikernel.measure import SLICES, Pair
 from multikernel.messages import (
     Cost,
     Echo,
@@ -40,10 +40,10 @@ from multikernel.messages import (
     Observe,
     Probe,
     Route,
-    Sending,
     Shutdown,
     Spawn,
     Start,
+    Taken,
 )
 from multikernel.protocols import tree
 
@@ -143,23 +143,26 @@ class Multikernel:
         return {core: process.pid for core, process in self._console.processes.items()}
 
     def measure(
-        self, *, rounds: int = 400, burst: int = 128, progress: Callable[[int, int], None] = lambda _done, _all: None
+        self, *, slices: int = SLICES, progress: Callable[[int, int], None] = lambda _done, _all: None
     ) -> dict[tuple[int, int], Cost]:
-        """Measure what messages cost between every two kernels, in both directions, one pair at a time.
+        """Measure what messages cost between every two kernels, in both directions.
 
-        `progress(done, all)` is called after each pair.
+        All pairs are measured in turn, a slice of a millisecond or two each, and then again, `slices` times after a first that warms up;
+        a pair takes some 8 ms in all. `progress(done, all)` is called after each slice.
         """
-        pairs = [(a, b) for a in self.cores for b in self.cores if a != b]
-        costs: dict[tuple[int, int], Cost] = {}
-        for sender, receiver in pairs:
-            echo = self._console.begin(receiver, Echo, sender, rounds, burst)
-            self._console.answer(echo, last=False)
-            measuring = self._console.begin(sender, Measure, receiver, rounds, burst)
-            sending = self._console.answer(measuring, Sending)
-            receive = receive_cost(sending.avg, sending.send, self._console.answer(echo))
-            costs[sender, receiver] = Cost(sending, receive)
-            progress(len(costs), len(pairs))
-        return costs
+        pairs = {(a, b): Pair() for a in self.cores for b in self.cores if a != b}
+        total = len(pairs) * (slices + 1)
+        for done, ((sender, receiver), pair) in enumerate(list(pairs.items()) * (slices + 1), start=1):
+            if (part := pair.next) is not None:
+                start = time.monotonic_ns()
+                echo = self._console.begin(receiver, Echo, sender, part)
+                self._console.answer(echo, last=False)
+                measuring = self._console.begin(sender, Measure, receiver, part)
+                taken = self._console.answer(measuring, Taken)
+                receives = self._console.answer(echo, list[int])
+                pair.add(taken, receives, time.monotonic_ns() - start)
+            progress(done, total)
+        return {names: pair.cost() for names, pair in pairs.items()}
 
     def route(self, root: int, children: Mapping[int, Sequence[int]]) -> None:
         """Bring the monitors up over a tree of all cores; they are through a barrier over it when this returns."""

@@ -1,8 +1,12 @@
 """The command `multikernel`."""
 
+import os
+import socket
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from enum import StrEnum
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated
@@ -12,16 +16,23 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from multikernel.cores import MOST, plan
+from multikernel import publish, show_measure
+from multikernel.boot import Multikernel
+from multikernel.cores import MOST, KernelPlan, plan
 from multikernel.demo.kvstore import Workload
 from multikernel.demo.run import demo as run_demo
 from multikernel.demo.show import Show
+from multikernel.drawing import check_format
+from multikernel.drawing import write as write_picture
 from multikernel.embedded import embedded_skb
 from multikernel.errors import MultikernelError
+from multikernel.heat_map import Latencies, by_distance, by_number, read_csv
+from multikernel.heat_map import heat_map as draw_heat_map
+from multikernel.messages import Cost
 from multikernel.show_bench import urpc as show_urpc_report
 from multikernel.urpc import UrpcError
 from multikernel.urpc.bench import measure
-from skb.client import SkbError
+from skb.client import Client, SkbError, SkbUnreachable
 
 app = typer.Typer(
     help="One kernel per core, no shared state, 64-byte messages; placed and routed by the System Knowledge Base.",
@@ -49,6 +60,13 @@ def main() -> None:
     except KeyboardInterrupt:
         Console(stderr=True).print("multikernel: interrupted; everything it started has been stopped")
         sys.exit(130)
+
+
+class HeatMapOrder(StrEnum):
+    """In which order cores stand in a heat map made of a file."""
+
+    NEAREST = "nearest"
+    NUMBER = "number"
 
 
 @app.callback(invoke_without_command=True)
@@ -145,6 +163,94 @@ def _farewell(output: Console, url: str, data: Path | None, stay: bool) -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         return
+
+
+@app.command("measure")
+def measure_messages(
+    cores: Annotated[
+        int | None,
+        typer.Option(help="Kernels to boot. Default: one a core, at most 16. Those that share a core are not told of."),
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url",
+            envvar="SKB_URL",
+            show_default="http://127.0.0.1:7411",
+            help="The SKB to tell. If none is named and none runs, none is told.",
+        ),
+    ] = "",
+    tell: Annotated[bool, typer.Option("--tell/--no-tell", help="Tell an SKB: message_rtt and message_cost.")] = True,
+    heat_map: Annotated[
+        Path | None, typer.Option("--heat-map", metavar="FILE", help="Draw one-way times there: .svg or .png.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write one-way times there, ns, row to column.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON; times are picoseconds.")] = False,
+) -> None:
+    """Measure messages between all pairs of cores, over channels between kernels, and tell the SKB.
+
+    Of each pair: the round trip, what a send and a receive cost, the way one way, and how many messages a second stream through.
+    Pairs are measured in turn, in slices, so that what disturbs the machine disturbs all alike; a pair takes less than 10 ms.
+    """
+    if heat_map is not None:
+        check_format(heat_map)
+    kernels = plan(cores)
+    output = Console(stderr=True)
+    with _steps(output) as steps, Multikernel.boot(kernels) as multikernel:
+        task = steps.add_task("measuring messages between all pairs of cores", total=None)
+        costs = multikernel.measure(progress=lambda done, total: steps.update(task, completed=done, total=total))
+    if json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(show_measure.as_rows(costs))) + b"\n")
+        sys.stdout.flush()
+    else:
+        Console().print(show_measure.table(costs))
+    if csv is not None:
+        csv.write_text(show_measure.as_csv(costs))
+    if heat_map is not None:
+        title = f"{socket.gethostname()}: messages between {len(kernels)} cores"
+        write_picture(draw_heat_map(*show_measure.to_draw(costs, kernels, title)), heat_map)
+    if tell:
+        output.print(_tell(url, kernels, costs), highlight=False, soft_wrap=True)
+
+
+def _tell(url: str, kernels: Sequence[KernelPlan], costs: Mapping[tuple[int, int], Cost]) -> str:
+    """Tell an SKB what messages between cores of this machine cost; say whom, or why nobody was told."""
+    alone = {kernel.core for kernel in kernels if not kernel.shares}
+    facts = publish.measured({pair: cost for pair, cost in costs.items() if alone.issuperset(pair)})
+    if not facts:
+        return "No SKB was told: all kernels share cores, so these are not costs of the machine."
+    token = os.environ.get("SKB_TOKEN") or None
+    with Client(url, token=token) if url else Client(token=token) as client:
+        try:
+            revision = client.update(facts)
+        except SkbUnreachable:
+            if url:
+                raise
+            return f"No SKB was told: none answers at {client.url}. Start one with `skb serve`, or name another with --url or SKB_URL."
+        return f"Told the SKB at {client.url} in {len(facts)} facts, revision {revision}: skb facts message_rtt"
+
+
+@app.command("heat-map")
+def heat_map_of_file(
+    latencies: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A square table of numbers, with commas.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Draw there: .svg or .png.")],
+    unit: Annotated[str, typer.Option(help="Unit of the numbers.")] = "ns",
+    what: Annotated[str, typer.Option(help="What a number is.")] = "latency",
+    title: Annotated[str, typer.Option(help="Title of the picture. Default: the file's name.")] = "",
+    order: Annotated[
+        HeatMapOrder, typer.Option(help="Cores in the order of their numbers, or those nearest each other together.")
+    ] = HeatMapOrder.NEAREST,
+) -> None:
+    """Draw latencies between cores, from a file, as a heat map: its blocks are the parts of the machine."""
+    check_format(output)
+    values = read_csv(latencies)
+    cores = tuple(range(len(values)))
+    placed = by_distance(values) if order is HeatMapOrder.NEAREST else by_number(cores)
+    write_picture(draw_heat_map(Latencies(title or latencies.stem, unit, what, cores, values), placed), output)
 
 
 @bench.command("urpc")

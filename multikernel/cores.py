@@ -62,3 +62,23 @@ def _highest_core() -> int:
         return int(text.strip().replace(",", "-").rsplit("-", 1)[-1])
     except (OSError, ValueError):
         return (os.cpu_count() or 1) - 1
+
+
+def parts(core: int, folder: Path = Path("/sys/devices/system/cpu")) -> tuple[int, int, int]:
+    """Give the parts of the machine that a core is of, the largest first: package, cores that share its last cache, physical core.
+
+    The last two are named by their lowest core. What the system does not tell counts as one part, or as the core itself.
+    """
+    place = folder / f"cpu{core}"
+    package = _lowest(place / "topology" / "physical_package_id", 0)
+    caches = sorted((place / "cache").glob("index*"), key=lambda path: int(path.name.removeprefix("index")))
+    last = _lowest(caches[-1] / "shared_cpu_list", 0) if caches else 0
+    return package, last, _lowest(place / "topology" / "thread_siblings_list", core)
+
+
+def _lowest(path: Path, otherwise: int) -> int:
+    """Give the first number of a list such as `0-3,8`."""
+    try:
+        return int(path.read_text(encoding="ascii").strip().replace(",", "-").split("-", 1)[0])
+    except (OSError, ValueError):
+        return otherwise

@@ -33,6 +33,14 @@ class Kind(IntEnum):
     """From member to member of a group: a broadcast's or barrier's message."""
 
 
+class Slice(Struct, frozen=True, array_like=True):
+    """How much of a pair's messages is measured at once: round trips, messages of bursts, blocks of a stream."""
+
+    rounds: int
+    burst: int
+    blocks: int
+
+
 class Hello(Struct, frozen=True, array_like=True, tag=1):
     """Are you up? Answered with the kernel's process id."""
 
@@ -40,21 +48,19 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Echo(Struct, frozen=True, array_like=True, tag=2):
-    """Answer `peer`'s measurement. Replied to once ready, and again after it with the cost of a receive, in ps."""
+    """Answer a slice of `peer`'s measurement. Replied to once ready, and again after it with what receives took, each in ps."""
 
     call: int
     peer: int
-    rounds: int
-    burst: int
+    slice: Slice
 
 
 class Measure(Struct, frozen=True, array_like=True, tag=3):
-    """Measure the cost of messages to `peer`, which echoes. Answered with the `Sending`."""
+    """Measure a slice of the cost of messages to `peer`, which echoes. Answered with the `Taken`."""
 
     call: int
     peer: int
-    rounds: int
-    burst: int
+    slice: Slice
 
 
 class Route(Struct, frozen=True, array_like=True, tag=4):
@@ -136,9 +142,18 @@ class Ended(Struct, frozen=True, array_like=True, tag=23):
 Reply = Done | Failed | Ended
 
 
-class Sending(Struct, frozen=True):
-    """What a sender measured, in ps: the round trip's statistics, and how long a send keeps it busy.
+class Taken(Struct, frozen=True, array_like=True):
+    """What a sender measured in a slice, in ps: each round trip, each send, and a message's time in each block of a stream."""
 
+    trips: list[int]
+    sends: list[int]
+    stream: list[int]
+
+
+class Sending(Struct, frozen=True):
+    """What the sender knows of messages to a peer, in ps.
+
+    The round trip's statistics, how long a send keeps it busy, and what a message takes (`stream`) that is one of many under way.
     `samples` round trips were counted; `interrupted` ones were left out.
     """
 
@@ -149,13 +164,21 @@ class Sending(Struct, frozen=True):
     send: int
     samples: int
     interrupted: int
+    median: int
+    stream: int
 
 
 class Cost(Struct, frozen=True):
-    """What messages from one core to another cost: what the sender measured, and how long a receive keeps the receiver busy."""
+    """What messages from one core to another cost, in ps.
+
+    What the sender measured, how long a receive keeps the receiver busy, an estimate of the way there, which is half of the median
+    round trip, and how long it took to find all this out.
+    """
 
     sending: Sending
     receive: int
+    one_way: int
+    measured_for: int
 
 
 class Observation(Struct, frozen=True):

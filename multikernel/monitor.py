@@ -96,12 +96,12 @@ class Monitor:
         match request:
             case Hello(call):
                 self._done(call, os.getpid())
-            case Echo(call, peer, rounds, burst):
+            case Echo(call, peer, part):
                 self._done(call, None)
                 self._kernel.flush()  # the measurement starts when this arrives, and from here on we only echo
-                self._done(call, measure.receiving(self._channel(peer), rounds, burst))
-            case Measure(call, peer, rounds, burst):
-                self._done(call, measure.sending(self._channel(peer), rounds, burst))
+                self._done(call, measure.receiving(self._channel(peer), part))
+            case Measure(call, peer, part):
+                self._done(call, measure.sending(self._channel(peer), part))
             case Route(call, position):
                 self._group = Group(position, self._send, self._deliver)
                 self._done(call, None)

@@ -69,7 +69,9 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     Module *module = module_of(self);
     switch (result) {
     case URPC_CLOSED:
-        if (self->channel.gone) {
+        /* It may have closed, and ended afterwards: then it died of nothing that concerns us. */
+        if (self->channel.gone &&
+            !(atomic_load_explicit(&self->channel.peer->status, memory_order_acquire) & 1)) {
             PyErr_SetString(module->peer_died,
                             "the process at the other end has died, and all it sent has been received");
             break;
@@ -273,6 +275,11 @@ static PyMethodDef channel_methods[] = {
          "Closed, "
          "Corrupt (also when the other end sends something else). After an error the ends are out of step: "
          "close the channel. The same holds for the other measurements.")},
+    {"ping_batches", FAST(channel_ping_batches), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR(
+         "ping_batches($self, batches, /, timeout=10.0)\n--\n\n"
+         "Time batches of 32 round trips to an end that runs echo(32 * batches): picoseconds of one, the "
+         "mean of each batch. Nobody reads the time in between, as ping does.")},
     {"echo", FAST(channel_echo), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("echo($self, rounds, /, timeout=10.0)\n--\n\nAnswer the other end's ping(rounds).")},
     {"measure_send", FAST(channel_measure_send), METH_FASTCALL | METH_KEYWORDS,
@@ -286,6 +293,14 @@ static PyMethodDef channel_methods[] = {
                "How long one message that is there keeps the receiver busy, in picoseconds, for each of "
                "`count`: from "
                "lines that the sender wrote last. The other end runs measure_send(count).")},
+    {"measure_stream", FAST(channel_measure_stream), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_stream($self, blocks, /, timeout=10.0)\n--\n\n"
+               "Stream so many blocks of 256 48-byte messages to an end that runs measure_drain(blocks): "
+               "picoseconds a message, the mean of each block. The peer's doorbell is looked at once for 32 "
+               "messages.")},
+    {"measure_drain", FAST(channel_measure_drain), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("measure_drain($self, blocks, /, timeout=10.0)\n--\n\n"
+               "Receive the other end's measure_stream(blocks).")},
     {"_peer_died", channel_peer_died, METH_NOARGS,
      PyDoc_STR(
          "_peer_died($self, /)\n--\n\nThe process at the other end has ended. watch_peer() calls this.")},

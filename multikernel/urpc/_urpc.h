@@ -111,9 +111,16 @@ PyObject *channel_try_receive(PyObject *self, PyObject *unused);
 PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, Py_ssize_t positional);
 /* ... and in _measure.c */
 FAST_METHOD(channel_ping);
+FAST_METHOD(channel_ping_batches);
 FAST_METHOD(channel_echo);
 FAST_METHOD(channel_measure_send);
 FAST_METHOD(channel_measure_receive);
+FAST_METHOD(channel_measure_stream);
+FAST_METHOD(channel_measure_drain);
+/* A number of rounds or messages, 1 to 10 million; false with an exception. Measurements end after a default
+ * time. */
+bool parse_count(PyObject *argument, size_t *count);
+#define DEFAULT_TIMEOUT_NS UINT64_C(10000000000)
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))

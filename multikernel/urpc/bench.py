@@ -1,58 +1,86 @@
 """What a message costs, beside what it could cost at best and what everybody else pays.
 
-For `multikernel bench urpc`, `bench/bench_urpc.py` and anyone who wonders whether their machine is like ours.
+For `make bench-urpc`, `multikernel bench urpc` and anyone who wonders whether their machine is like ours.
 
-All figures come from one run. The cores a virtual machine calls 0 and 1 may be one core's two threads now and two ends
-of a package a second later, a factor of ten in every figure. So the run goes round and round through all of them, a
-ratio is taken between neighbours of one round, and what is reported is the median over the rounds. Figures of different
-runs say little about each other; ratios do.
+All figures come from one run. The cores a virtual machine calls 0 and 1 may be one core's two threads now and two ends of a package a
+second later, a factor of ten in every figure. So the run goes round and round through all of them, a ratio is taken between neighbours of
+one round, and what is reported is the median over the rounds. Figures of different runs say little about each other; ratios do.
 
-The other end of every channel is a process of its own on the second core, started afresh as
-`python -m multikernel.urpc.bench`, since a fork would share this process's pages.
+Each promise is a `Goal`: two figures of the run, or one and a fixed limit, and the ratio that is promised. What could not be measured has a
+reason instead.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 
 from multikernel import urpc
+from multikernel.urpc._urpc import ring_costs, ring_round_trip, ring_stream
+from multikernel.urpc.bench_ends import BATCH, BURST, DEADLINE, STREAM_BATCH, Ends
 
-MESSAGE = bytes(48)
-SPIN_NS = 1_000_000  # longer than any wait between two ends that are both awake
-BATCH = 200  # fast Python round trips between two looks at the clock; slow ones are timed one by one
-BURST = 16  # messages a call of the one-way stream
-DEADLINE = 30.0  # seconds for any one figure, then the other end is taken for dead
+BLOCKED_SECONDS = 0.3
+"""For how long a receiver is left blocked while its processor time is taken."""
+
+NOT_HERE = "only `make bench-urpc` installs and starts it"
+"""Why a peer has no figure when none is given to `measure`."""
+
+NOT_YET = {"payload_large": "this version of URPC passes no payloads by reference"}
+"""Figures that are promised and cannot be taken, and why."""
+
+STREAM_LINES = 256
+"""Lines of the rings through which C streams: the hand-written ones and the channel's alike."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured: picoseconds, over the rounds of the run."""
+    """One thing measured, over the rounds of the run: picoseconds, or for the blocked receiver millionths of its time."""
 
     what: str
-    median_ps: int
-    least_ps: int
-    greatest_ps: int
+    median: int
+    least: int
+    greatest: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A promise: the ratio of figure `this` to figure `that`, or to the number `that`, is `most` or less, or `least` or more."""
+
+    what: str
+    this: str
+    that: str | int
+    most: float | None = None
+    least: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a goal. `ratio` and `met` are None where a figure is missing; `reason` then says why."""
+
+    goal: Goal
+    ratio: float | None
+    met: bool | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A run: the cores, the figures by name, ratios of neighbouring figures (medians over the rounds)."""
+    """A run: the cores, the figures by name, why others are missing, ratios of neighbouring figures, and what came of the goals."""
 
     cores: tuple[int, int]
     rounds: int
     figures: dict[str, Figure]
+    missing: dict[str, str]
     ratios: dict[str, float]
-    stream_messages_per_second: int
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def stream_messages_per_second(self) -> int:
+        """Messages a second from Python to Python, many a call."""
+        return round(1e12 / self.figures["stream_many"].median)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -63,26 +91,66 @@ FIGURES = {
     "bare": "two flags in two cache lines, round trip (the floor)",
     "channel_c": "48-byte message over a channel, round trip, C loops",
     "channel_python": "48-byte message over a channel, round trip, Python loops",
-    "message_send": "one message keeps the sender busy, C",
-    "message_receive": "one message keeps the receiver busy, C",
-    "stream": f"one message of a one-way stream, {BURST} a call, Python loops",
+    "mpi4py": "48 bytes by mpi4py's buffer Send and Recv, round trip",
+    "iceoryx2": "48 bytes over iceoryx2's Python binding, polled, round trip",
+    "pipe": "48 bytes over multiprocessing.Pipe, round trip",
+    "ring_sequence": "one message of a stream through a hand-written ring that goes by positions",
+    "ring_cleared": "one message of a stream through a hand-written ring whose reader clears a flag",
+    "ring_best": "one message of a stream through the better of both rings",
+    "stream_c": "one message of a stream over a channel, C loops, bursts of 32",
+    "stream": "one message of a stream, one a call, Python loops",
+    "stream_many": f"one message of a stream, {BURST} a call, Python loops",
+    "pipe_large": "1 MB over multiprocessing.Pipe, and an answer",
+    "payload_large": "1 MB by reference over a channel, and an answer",
     "futex_blocked": "two wake-ups from a bare futex, round trip",
     "channel_blocked_c": "48-byte message, both ends blocked: two wake-ups, round trip, C loops",
     "channel_blocked_python": "48-byte message, both ends blocked: two wake-ups, round trip, Python loops",
-    "pipe": "48 bytes over multiprocessing.Pipe, round trip, Python loops",
+    "blocked_cpu": f"processor time of a receiver blocked for {BLOCKED_SECONDS:g} s, in millionths of it",
+    "message_send": "one message keeps the sender busy, C",
+    "message_receive": "one message keeps the receiver busy, C",
+    "sequence_round_trip": "round trip over hand-written rings that go by positions",
+    "cleared_round_trip": "round trip over hand-written rings whose readers clear a flag",
+    "sequence_send": "one message alone keeps the sender busy, positions",
+    "cleared_send": "one message alone keeps the sender busy, cleared flags",
+    "sequence_receive": "one message alone keeps the receiver busy, positions",
+    "cleared_receive": "one message alone keeps the receiver busy, cleared flags",
+    "sequence_send_16": "one of 16 messages keeps the sender busy, positions",
+    "cleared_send_16": "one of 16 messages keeps the sender busy, cleared flags",
+    "sequence_receive_16": "one of 16 messages keeps the receiver busy, positions",
+    "cleared_receive_16": "one of 16 messages keeps the receiver busy, cleared flags",
     "stream_unfenced": "one message of a bare stream whose sender has no fence",
     "stream_fenced": "one message of a bare stream whose sender has a fence a message",
     "membarrier": "one membarrier(2) while the other core runs (0: none here)",
 }
 
+GOALS = (
+    Goal("C: round trip, in bare cache lines' round trips", "channel_c", "bare", most=1.15),
+    Goal("C: throughput, in the better hand-written ring's", "ring_best", "stream_c", least=0.8),
+    Goal("Python: round trip, in bare cache lines' round trips", "channel_python", "bare", most=1.7),
+    Goal("Python: times faster than mpi4py Send/Recv", "mpi4py", "channel_python", least=8),
+    Goal("Python: times faster than iceoryx2", "iceoryx2", "channel_python", least=30),
+    Goal("Python: times faster than multiprocessing.Pipe", "pipe", "channel_python", least=150),
+    Goal("Python: one-way stream, in 5 million messages a second", "stream", 200_000, most=1),
+    Goal("Python: many a call, in 10 million messages a second", "stream_many", 100_000, most=1),
+    Goal("Python: 1 MB by reference, times faster than a pipe", "pipe_large", "payload_large", least=50),
+    Goal("blocked receiver: processor time, in thousandths of the time", "blocked_cpu", 1000, most=1),
+    Goal("wake-ups, C, in a raw futex's", "channel_blocked_c", "futex_blocked"),
+    Goal("wake-ups, Python, in a raw futex's", "channel_blocked_python", "futex_blocked"),
+)
+
 RATIOS = {
-    "channel_c / bare": ("channel_c", "bare"),
-    "channel_python / bare": ("channel_python", "bare"),
-    "pipe / channel_python": ("pipe", "channel_python"),
     "pipe / channel_blocked_python": ("pipe", "channel_blocked_python"),
-    "channel_blocked_c / futex_blocked": ("channel_blocked_c", "futex_blocked"),
-    "channel_blocked_python / futex_blocked": ("channel_blocked_python", "futex_blocked"),
+    "sequence_round_trip / cleared_round_trip": ("sequence_round_trip", "cleared_round_trip"),
+    "ring_sequence / ring_cleared": ("ring_sequence", "ring_cleared"),
+    "sequence_send / cleared_send": ("sequence_send", "cleared_send"),
+    "sequence_receive / cleared_receive": ("sequence_receive", "cleared_receive"),
+    "sequence_send_16 / cleared_send_16": ("sequence_send_16", "cleared_send_16"),
+    "sequence_receive_16 / cleared_receive_16": ("sequence_receive_16", "cleared_receive_16"),
 }
+"""Beyond those of the goals."""
+
+RoundTrip = Callable[[tuple[int, int], int], int]
+"""Another way to talk: given two cores and a number of round trips, the picoseconds of one."""
 
 
 def choose_cores() -> tuple[int, int]:
@@ -108,218 +176,125 @@ def _parse_cores(text: str) -> set[int]:
     return cores
 
 
-def measure(cores: tuple[int, int] | None = None, *, rounds: int = 9, scale: float = 1.0) -> Report:
+def measure(
+    cores: tuple[int, int] | None = None,
+    *,
+    rounds: int = 9,
+    scale: float = 1.0,
+    peers: Mapping[str, RoundTrip] | None = None,
+    missing: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Report:
     """Run all figures `rounds` times, interleaved.
 
-    Pins this thread to the first core while it runs; takes some 5 s on two cores. `scale` shortens (or lengthens) every
-    figure. Raises UrpcError on a machine with one core, ValueError if a core cannot be used, TimeoutError if the other
-    end dies.
+    Pins this thread to the first core while it runs; takes some 10 s on two cores. `scale` shortens (or lengthens) every figure. `peers`
+    are other ways to talk, by the names of their figures; `missing` says why some are not among them. `progress(done, all)` is called
+    after each round. Raises UrpcError on a machine with one core, ValueError if a core cannot be used, TimeoutError if the other end
+    dies.
     """
+    peers = peers or {}
+    absent = {name: NOT_HERE for name in ("mpi4py", "iceoryx2") if name not in peers} | NOT_YET | dict(missing or {})
     first, second = cores if cores is not None else choose_cores()
     before = os.sched_getaffinity(0)
-    samples: dict[str, list[int]] = {name: [] for name in FIGURES}
-    with _Peer.started(second) as peer:
+    samples: dict[str, list[int]] = {}
+    with Ends.started(second) as ends:
         try:
-            for _ in range(rounds):
-                for name, value in _one_round(peer, first, second, before, scale):
-                    samples[name].append(value)
+            for number in range(rounds):
+                for name, value in _one_round(ends, (first, second), peers, before, scale):
+                    samples.setdefault(name, []).append(value)
+                progress(number + 1, rounds)
         finally:
             os.sched_setaffinity(0, before)
-    stream = samples["stream"]
     return Report(
         cores=(first, second),
         rounds=rounds,
         figures={
             name: Figure(what, round(median(samples[name])), min(samples[name]), max(samples[name]))
             for name, what in FIGURES.items()
+            if name in samples
         },
-        ratios={
-            name: median(one / other for one, other in zip(samples[a], samples[b], strict=True))
-            for name, (a, b) in RATIOS.items()
-        },
-        stream_messages_per_second=round(1e12 / median(stream)),
+        missing=absent,
+        ratios={name: _ratio(samples, this, that) for name, (this, that) in RATIOS.items()},
+        outcomes=tuple(_outcome(goal, samples, absent) for goal in GOALS),
     )
 
 
-def _one_round(peer: _Peer, first: int, second: int, allowed: set[int], scale: float) -> Iterator[tuple[str, int]]:
+def _ratio(samples: Mapping[str, list[int]], this: str, that: str | int) -> float:
+    """Give the median of the ratios within a round."""
+    others = samples[that] if isinstance(that, str) else [that] * len(samples[this])
+    return median(one / other for one, other in zip(samples[this], others, strict=True))
+
+
+def _outcome(goal: Goal, samples: Mapping[str, list[int]], missing: Mapping[str, str]) -> Outcome:
+    for name in (goal.this, goal.that):
+        if isinstance(name, str) and name not in samples:
+            return Outcome(goal, None, None, f"not available: {missing[name]}")
+    ratio = _ratio(samples, goal.this, goal.that)
+    if goal.most is None and goal.least is None:
+        return Outcome(goal, ratio, None, "no limit: printed for comparison")
+    met = (goal.most is None or ratio <= goal.most) and (goal.least is None or ratio >= goal.least)
+    return Outcome(goal, ratio, met)
+
+
+def _one_round(
+    ends: Ends, cores: tuple[int, int], peers: Mapping[str, RoundTrip], allowed: set[int], scale: float
+) -> Iterator[tuple[str, int]]:
+    """Take every figure once; those that are compared stand side by side."""
+    first, second = cores
+
     def count(full: int) -> int:
         return max(BATCH * 2, int(full * scale)) // BATCH * BATCH
 
-    # The floors start threads of their own, which inherit the affinity of this one.
-    os.sched_setaffinity(0, allowed)
+    def free() -> None:
+        """The floors start threads of their own, and peers processes, which inherit the affinity of this one."""
+        os.sched_setaffinity(0, allowed)
+
+    def pinned() -> None:
+        os.sched_setaffinity(0, {first})
+
+    free()
     yield "bare", urpc.bare_ping_pong(first, second, count(20000), DEADLINE)
-    os.sched_setaffinity(0, {first})
-    yield "channel_python", peer.round_trips("spin", count(20000))
-    yield "channel_c", peer.ping("spin", count(20000))
-    sent, received = peer.costs(count(2000))
+    pinned()
+    yield "channel_c", ends.ping("spin", count(20000))
+    yield "channel_python", ends.round_trips("spin", count(20000))
+    free()
+    for name, round_trip in peers.items():
+        yield name, round_trip(cores, count(4000) if name == "mpi4py" else count(1000))
+    pinned()
+    yield "pipe", ends.pipe(count(1000))
+    yield "stream_c", ends.stream_c(max(4, int(400 * scale)))
+    free()
+    rings = {
+        name: ring_stream(name, first, second, count(100_000), STREAM_LINES, DEADLINE)
+        for name in ("sequence", "cleared")
+    }
+    for name, value in rings.items():
+        yield f"ring_{name}", value
+    yield "ring_best", min(rings.values())
+    pinned()
+    blocks = max(8, int(80 * scale)) * STREAM_BATCH
+    yield "stream", ends.stream(blocks)
+    yield "stream_many", ends.stream_many(blocks)
+    yield "pipe_large", ends.pipe_large(max(3, int(20 * scale)))
+    free()
+    yield "futex_blocked", urpc.futex_ping_pong(first, second, count(600), DEADLINE)
+    pinned()
+    yield "channel_blocked_c", ends.ping("block", count(600))
+    yield "channel_blocked_python", ends.round_trips("block", count(600))
+    yield "blocked_cpu", ends.blocked(BLOCKED_SECONDS)
+    sent, received = ends.costs(count(2000))
     yield "message_send", sent
     yield "message_receive", received
-    yield "stream", peer.stream(count(100_000))
-    os.sched_setaffinity(0, allowed)
-    yield "futex_blocked", urpc.futex_ping_pong(first, second, count(600), DEADLINE)
-    os.sched_setaffinity(0, {first})
-    yield "channel_blocked_c", peer.ping("block", count(600))
-    yield "channel_blocked_python", peer.round_trips("block", count(600))
-    yield "pipe", peer.pipe(count(1000))
-    os.sched_setaffinity(0, allowed)
+    free()
+    for name in ("sequence", "cleared"):
+        yield f"{name}_round_trip", ring_round_trip(name, first, second, count(20_000), timeout=DEADLINE)
+        sent, received = ring_costs(name, first, second, count(5_000), 1, DEADLINE)
+        yield f"{name}_send", sent
+        yield f"{name}_receive", received
+        sent, received = ring_costs(name, first, second, count(20_000), 16, DEADLINE)
+        yield f"{name}_send_16", sent
+        yield f"{name}_receive_16", received
     unfenced, fenced, membarrier = urpc.ordering_costs(first, second, count(50_000), DEADLINE)
     yield "stream_unfenced", unfenced
     yield "stream_fenced", fenced
     yield "membarrier", membarrier
-
-
-class _Peer:
-    """This process's half of the figures, and the hold on the process that plays the other."""
-
-    def __init__(self, process: subprocess.Popen[str], channels: dict[str, urpc.Channel], pipe: Connection) -> None:
-        self._process = process
-        self._channels = channels
-        self._pipe = pipe
-
-    @classmethod
-    @contextmanager
-    def started(cls, core: int) -> Iterator[_Peer]:
-        """Start the other end on its core: one channel that spins, one that blocks, and a pipe."""
-        budgets = {"spin": SPIN_NS, "block": 0}
-        channels: dict[str, urpc.Channel] = {}
-        descriptors: dict[str, list[int]] = {}
-        keep: list[urpc.Segment | urpc.Doorbell] = []
-        for name, spin_ns in budgets.items():
-            segment = urpc.Segment.create()
-            ours, theirs = urpc.Doorbell.create(spin_ns), urpc.Doorbell.create(spin_ns)
-            channels[name] = urpc.Channel(segment, 0, ours, theirs)
-            descriptors[name] = [segment.fd, theirs.fd, ours.fd]
-            keep += [segment, ours, theirs]
-        near, far = Pipe()
-        passed = [fd for fds in descriptors.values() for fd in fds] + [far.fileno()]
-        role = json.dumps({"core": core, "channels": descriptors, "pipe": far.fileno()})
-        process = subprocess.Popen(
-            [sys.executable, "-m", "multikernel.urpc.bench", role], stdin=subprocess.PIPE, text=True, pass_fds=passed
-        )
-        far.close()
-        try:
-            yield cls(process, channels, near)
-        finally:
-            for channel in channels.values():
-                channel.close()
-            near.close()
-            process.kill()
-            process.communicate()
-
-    def _ask(self, *words: str | int) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(" ".join(map(str, words)) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise urpc.UrpcError("the other end of the benchmark has died; its words are above") from None
-
-    def ping(self, kind: str, rounds: int) -> int:
-        """Take round trips between two C loops."""
-        self._ask("echo", kind, rounds)
-        return _middle(self._channels[kind].ping(rounds, DEADLINE))
-
-    def round_trips(self, kind: str, rounds: int) -> int:
-        """Take round trips between two Python loops."""
-        self._ask("answer", kind, rounds)
-        channel = self._channels[kind]
-        turns = BATCH if kind == "spin" else 1
-
-        def batch() -> int:
-            start = time.perf_counter_ns()
-            for _ in range(turns):
-                channel.send(MESSAGE)
-                channel.receive()
-            return time.perf_counter_ns() - start
-
-        channel.send(MESSAGE, DEADLINE)
-        channel.receive(DEADLINE)
-        return _of_batches(batch, rounds, turns)
-
-    def costs(self, count: int) -> tuple[int, int]:
-        """Take what one message costs the sender and the receiver."""
-        self._ask("measure", "spin", count)
-        channel = self._channels["spin"]
-        sent = _middle(channel.measure_send(count, DEADLINE))
-        return sent, int(channel.receive(DEADLINE))
-
-    def stream(self, count: int) -> int:
-        """Take the time of a message in a one-way stream."""
-        self._ask("drain", "spin", count)
-        channel = self._channels["spin"]
-        burst = [MESSAGE] * BURST
-        channel.receive(DEADLINE)
-        start = time.perf_counter_ns()
-        sent = 0
-        while sent < count:
-            got = channel.try_send_many(burst[: count - sent])
-            sent += got
-            if got == 0:
-                channel.send(MESSAGE, DEADLINE)
-                sent += 1
-        channel.receive(DEADLINE)
-        return (time.perf_counter_ns() - start) * 1000 // count
-
-    def pipe(self, rounds: int) -> int:
-        """Take round trips over multiprocessing.Pipe."""
-        self._ask("pipe", "-", rounds)
-        pipe = self._pipe
-
-        def batch() -> int:
-            start = time.perf_counter_ns()
-            pipe.send_bytes(MESSAGE)
-            pipe.recv_bytes()
-            return time.perf_counter_ns() - start
-
-        pipe.send_bytes(MESSAGE)
-        pipe.recv_bytes()
-        return _of_batches(batch, rounds, 1)
-
-
-def _middle(samples: list[int]) -> int:
-    """Mean of the middle half: robust as a median, and finer than the 10 ns steps that some processors count in."""
-    ordered = sorted(samples)
-    return round(fmean(ordered[len(ordered) // 4 : (3 * len(ordered) + 3) // 4]))
-
-
-def _of_batches(batch: Callable[[], int], rounds: int, turns: int) -> int:
-    """Picoseconds a turn, in the middle of batches of so many turns; each returns its nanoseconds."""
-    return _middle([batch() * 1000 // turns for _ in range(rounds // turns)])
-
-
-def _play(role: str) -> None:
-    """Be the other end: do what each line of stdin says, until there are no more."""
-    given = json.loads(role)
-    os.sched_setaffinity(0, {given["core"]})
-    channels = {
-        name: urpc.Channel(urpc.Segment.attach(segment), 1, urpc.Doorbell.attach(own), urpc.Doorbell.attach(peer))
-        for name, (segment, own, peer) in given["channels"].items()
-    }
-    pipe = Connection(given["pipe"])
-    for line in sys.stdin:
-        action, kind, number = line.split()
-        count = int(number)
-        if action == "pipe":
-            for _ in range(count + 1):
-                pipe.send_bytes(pipe.recv_bytes())
-            continue
-        channel = channels[kind]
-        if action == "echo":
-            channel.echo(count, DEADLINE)
-        elif action == "answer":
-            for _ in range(count + 1):
-                channel.send(channel.receive())
-        elif action == "measure":
-            costs = channel.measure_receive(count, DEADLINE)
-            channel.send(b"%d" % _middle(costs))
-        elif action == "drain":
-            channel.send(b"begin")
-            received = 0
-            while received < count:
-                channel.receive(DEADLINE)
-                received += 1 + len(channel.try_receive_many())
-            channel.send(b"end")
-
-
-if __name__ == "__main__":
-    _play(sys.argv[1])

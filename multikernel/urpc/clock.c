@@ -5,7 +5,12 @@
 #include <cpuid.h>
 #endif
 
-enum { CALIBRATION_NS = 2000000 };
+enum { CALIBRATION_NS = 2000000, MEMORY_NS = 1000000000 };
+
+/* Where this thread's stopwatches take their rate from: the first of the last second. */
+static _Thread_local struct {
+    uint64_t ticks, ns;
+} origin;
 
 static bool invariant_counter(void)
 {
@@ -21,8 +26,14 @@ static bool invariant_counter(void)
 void urpc_stopwatch_start(struct urpc_stopwatch *watch)
 {
     watch->counter = invariant_counter();
-    watch->start_ns = urpc_clock_ns(CLOCK_MONOTONIC_RAW);
+    uint64_t now = urpc_clock_ns(CLOCK_MONOTONIC_RAW);
     watch->start_ticks = urpc_ticks(watch);
+    if (origin.ns == 0 || now - origin.ns > MEMORY_NS) {
+        origin.ns = now;
+        origin.ticks = watch->start_ticks;
+    }
+    watch->origin_ns = origin.ns;
+    watch->origin_ticks = origin.ticks;
 }
 
 double urpc_stopwatch_scale(const struct urpc_stopwatch *watch)
@@ -32,8 +43,8 @@ double urpc_stopwatch_scale(const struct urpc_stopwatch *watch)
     }
     uint64_t ns, ticks;
     do {
-        ns = urpc_clock_ns(CLOCK_MONOTONIC_RAW) - watch->start_ns;
-        ticks = urpc_ticks(watch) - watch->start_ticks;
+        ns = urpc_clock_ns(CLOCK_MONOTONIC_RAW) - watch->origin_ns;
+        ticks = urpc_ticks(watch) - watch->origin_ticks;
     } while (ns < CALIBRATION_NS);
     return (double)ns * 1000.0 / (double)ticks;
 }

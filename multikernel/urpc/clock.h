@@ -2,8 +2,10 @@
  * Time. Deadlines are CLOCK_MONOTONIC nanoseconds, as futexes take them. Stopwatches read the time-stamp
  * counter where it is invariant (it then counts at one rate in every power state), else CLOCK_MONOTONIC_RAW.
  *
- * A stopwatch calibrates itself against CLOCK_MONOTONIC_RAW over its own life, and no less than 2 ms: reading
- * both clocks is good to some 50 ns, so the rate is good to 25 parts in a million, and no state outlives it.
+ * A stopwatch calibrates itself against CLOCK_MONOTONIC_RAW, over the time since its thread's first of the
+ * last second, and no less than 2 ms: reading both clocks is good to some 50 ns, so the rate is good to 25
+ * parts in a million. So many short measurements in a row wait once. What a thread remembers is forgotten
+ * after a second: a virtual machine that is moved gets another rate.
  */
 #ifndef URPC_CLOCK_H
 #define URPC_CLOCK_H
@@ -29,12 +31,13 @@ static inline uint64_t urpc_now(void)
 struct urpc_stopwatch {
     bool counter; /* ticks are of the time-stamp counter */
     uint64_t start_ticks;
-    uint64_t start_ns;
+    uint64_t origin_ticks; /* what the rate is taken from */
+    uint64_t origin_ns;
 };
 
 void urpc_stopwatch_start(struct urpc_stopwatch *watch);
 
-/* Picoseconds a tick, as a factor. Busy-waits until the stopwatch has run for its 2 ms. */
+/* Picoseconds a tick, as a factor. Busy-waits until its 2 ms are over. */
 double urpc_stopwatch_scale(const struct urpc_stopwatch *watch);
 
 /*

@@ -4,102 +4,45 @@
 #include "clock.h"
 #include "futex.h"
 #include "line.h"
+#include "pinned.h"
 #include <linux/membarrier.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { RING = 64, TURN_NS = 5000000 };
-
-struct run;
-typedef void part(struct run *run, int me);
+enum { RING = 64, SLICE_NS = 500000000 };
 
 /* What two threads share. Every word that one writes and the other polls has its line to itself, two lines
  * apart. */
 struct run {
     alignas(
         URPC_APART) _Atomic uint32_t flags[2][URPC_APART / sizeof(uint32_t)]; /* flags[i][0]: written by i */
-    alignas(URPC_APART) _Atomic bool stop;
     alignas(URPC_APART) _Atomic uint64_t consumed;
     alignas(URPC_APART) struct urpc_line ring[RING];
-    alignas(URPC_APART) part *play;
-    int cores[2];
+    alignas(URPC_APART) struct urpc_crew crew;
     size_t count;
     uint64_t *ps;
     bool fence;
-    _Atomic int ready; /* threads on their cores; both begin when both are */
-    _Atomic int finished;
-    _Atomic int error;
-};
-
-struct thread {
-    struct run *run;
-    int me;
-    pthread_t id;
 };
 
 static bool stopped(struct run *run)
 {
-    return atomic_load_explicit(&run->stop, memory_order_relaxed);
+    return urpc_crew_stopped(&run->crew);
 }
 
-static void *play(void *argument)
+static void wake(void *work)
 {
-    struct thread *thread = argument;
-    struct run *run = thread->run;
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET(run->cores[thread->me], &cores);
-    int error = pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
-    if (error) {
-        atomic_store(&run->error, error);
-        atomic_store(&run->stop, true);
-    }
-    atomic_fetch_add(&run->ready, 1);
-    while (atomic_load(&run->ready) < 2 && !stopped(run)) {
-        urpc_relax();
-    }
-    if (!stopped(run)) {
-        run->play(run, thread->me);
-    }
-    atomic_fetch_add(&run->finished, 1);
-    return NULL;
-}
-
-/* Start both threads, and wait for both in short naps, so that Ctrl-C and deadlines count. 0 or an errno. */
-static int perform(struct run *run, int core_a, int core_b, const struct urpc_patience *patience)
-{
-    if (core_a < 0 || core_a >= CPU_SETSIZE || core_b < 0 || core_b >= CPU_SETSIZE) {
-        return EINVAL;
-    }
-    run->cores[0] = core_a;
-    run->cores[1] = core_b;
-    struct thread threads[2] = {{.run = run, .me = 0}, {.run = run, .me = 1}};
-    int started = 0;
-    int error = 0;
-    for (; started < 2 && error == 0; started++) {
-        error = pthread_create(&threads[started].id, NULL, play, &threads[started]);
-        if (error) {
-            break;
-        }
-    }
-    while (error == 0 && atomic_load(&run->finished) < 2) {
-        nanosleep(&(struct timespec){.tv_nsec = TURN_NS}, NULL);
-        if (urpc_now() >= patience->deadline) {
-            error = ETIMEDOUT;
-        } else if (patience->interrupted != NULL && patience->interrupted(patience->context)) {
-            error = EINTR;
-        }
-    }
-    atomic_store(&run->stop, true);
+    struct run *run = work;
     for (int i = 0; i < 2; i++) {
         urpc_futex_wake(&run->flags[i][0], 1);
     }
-    while (started > 0) {
-        pthread_join(threads[--started].id, NULL);
-    }
-    return atomic_load(&run->error) ? atomic_load(&run->error) : error;
+}
+
+typedef void part(void *work, int me);
+
+static int perform(struct run *run, part *play, int core_a, int core_b, const struct urpc_patience *patience)
+{
+    const int cores[2] = {core_a, core_b};
+    run->crew = (struct urpc_crew){.play = play, .release = wake, .work = run, .cores = cores, .count = 2};
+    return urpc_crew_perform(&run->crew, patience);
 }
 
 /* Wait until the other's flag says `turn`: spinning without a pause, as the fastest polling there is. */
@@ -121,8 +64,9 @@ static void bare_turn(struct run *run, int me, uint32_t turn)
 }
 
 /* `count` means of a batch of turns, taken by the first thread. */
-static void bare(struct run *run, int me)
+static void bare(void *work, int me)
 {
+    struct run *run = work;
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     uint32_t number = 0;
@@ -161,7 +105,7 @@ static bool block_for(struct run *run, int other, uint32_t turn)
     while ((seen = atomic_load_explicit(flag, memory_order_acquire)) / TURN != turn && seen != LAST &&
            !stopped(run)) {
         /* In slices, so that a stop that comes between the look and the sleep is noticed. */
-        slept |= urpc_futex_wait(flag, seen, urpc_now() + 100 * (uint64_t)TURN_NS) == 0;
+        slept |= urpc_futex_wait(flag, seen, urpc_now() + SLICE_NS) == 0;
     }
     return slept;
 }
@@ -172,8 +116,9 @@ static void pass(struct run *run, int me, uint32_t value)
     urpc_futex_wake(&run->flags[me][0], 1);
 }
 
-static void futex(struct run *run, int me)
+static void futex(void *work, int me)
 {
+    struct run *run = work;
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     if (me == 1) {
@@ -205,15 +150,15 @@ static void futex(struct run *run, int me)
         run->ps[i] = (uint64_t)((double)run->ps[i] * scale);
     }
     if (kept < run->count) {
-        atomic_store(&run->error, ETIMEDOUT);
+        atomic_store(&run->crew.error, ETIMEDOUT);
     }
 }
 
 static int round_trips(part *play, int core_a, int core_b, size_t samples, uint64_t *ps,
                        const struct urpc_patience *patience)
 {
-    struct run run = {.play = play, .count = samples, .ps = ps};
-    return perform(&run, core_a, core_b, patience);
+    struct run run = {.count = samples, .ps = ps};
+    return perform(&run, play, core_a, core_b, patience);
 }
 
 int urpc_floor_bare(int core_a, int core_b, size_t samples, uint64_t *ps,
@@ -229,8 +174,9 @@ int urpc_floor_futex(int core_a, int core_b, size_t samples, uint64_t *ps,
 }
 
 /* A stream through a ring, stripped to what the two orderings differ in; the first thread sends. */
-static void stream(struct run *run, int me)
+static void stream(void *work, int me)
 {
+    struct run *run = work;
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     unsigned char data[48] = {0};
@@ -265,8 +211,9 @@ static void stream(struct run *run, int me)
 }
 
 /* The first thread calls membarrier while the second, registered as is all of this process, runs. */
-static void membarriers(struct run *run, int me)
+static void membarriers(void *work, int me)
 {
+    struct run *run = work;
     if (me == 1) {
         while (!stopped(run) && atomic_load_explicit(&run->flags[0][0], memory_order_relaxed) == 0) {
             urpc_relax();
@@ -285,17 +232,17 @@ int urpc_floor_ordering(int core_a, int core_b, size_t count, struct urpc_orderi
                         const struct urpc_patience *patience)
 {
     *ordering = (struct urpc_ordering){0};
-    struct run plain = {.play = stream, .count = count, .ps = &ordering->plain_ps};
-    int error = perform(&plain, core_a, core_b, patience);
+    struct run plain = {.count = count, .ps = &ordering->plain_ps};
+    int error = perform(&plain, stream, core_a, core_b, patience);
     if (error == 0) {
-        struct run fenced = {.play = stream, .count = count, .ps = &ordering->fence_ps, .fence = true};
-        error = perform(&fenced, core_a, core_b, patience);
+        struct run fenced = {.count = count, .ps = &ordering->fence_ps, .fence = true};
+        error = perform(&fenced, stream, core_a, core_b, patience);
     }
     long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
     if (error == 0 && commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED) &&
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0) {
-        struct run barriers = {.play = membarriers, .count = 1 + count / 100, .ps = &ordering->membarrier_ps};
-        error = perform(&barriers, core_a, core_b, patience);
+        struct run barriers = {.count = 1 + count / 100, .ps = &ordering->membarrier_ps};
+        error = perform(&barriers, membarriers, core_a, core_b, patience);
     }
     return error;
 }

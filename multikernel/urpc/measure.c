@@ -1,10 +1,22 @@
 #define _GNU_SOURCE
 #include "measure.h"
 
+#include "burst.h"
 #include "clock.h"
 #include <string.h>
 
-enum { PING_BYTES = 48, BURST = 16 };
+enum { PING_BYTES = 48, BURST = 16, EAGER_LOOKS = 200 };
+
+/* After something was published. */
+static void notify(const struct urpc_channel *channel)
+{
+    urpc_doorbell_notify(channel->peer_doorbell);
+}
+
+static bool spins(const struct urpc_channel *channel)
+{
+    return channel->own_doorbell->spin_ns > 0;
+}
 
 /* What came of waiting, as a result. */
 static enum urpc_result await(struct urpc_channel *channel, uint32_t ticket, const struct urpc_watch *watch,
@@ -56,6 +68,33 @@ static enum urpc_result send(struct urpc_channel *channel, const void *data, uin
     }
 }
 
+/*
+ * Both ends of a round trip, by the short way of burst.h where it is open. Between neighbouring cores a message is
+ * under way for some fifty nanoseconds: a pause between two looks, or the way through urpc_poll and urpc_take, would
+ * be a good part of that. So where there is a core to spin on, the receiver looks some times without a pause first.
+ */
+static enum urpc_result send_ping(struct urpc_channel *channel, const struct urpc_patience *patience)
+{
+    static const unsigned char ping[PING_BYTES];
+    if (urpc_publish_burst(channel, ping, PING_BYTES, 1) == 1) {
+        notify(channel);
+        return URPC_OK;
+    }
+    return send(channel, ping, PING_BYTES, patience);
+}
+
+static enum urpc_result receive_ping(struct urpc_channel *channel, const struct urpc_patience *patience)
+{
+    unsigned char data[1][URPC_INLINE];
+    uint8_t length;
+    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0; looks--) {
+        if (urpc_take_burst(channel, data, &length, 1) == 1) {
+            return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
+        }
+    }
+    return receive(channel, data, PING_BYTES, patience);
+}
+
 static void to_picoseconds(const struct urpc_stopwatch *watch, uint64_t *ticks, size_t count,
                            uint64_t overhead)
 {
@@ -77,36 +116,53 @@ static uint64_t reading_overhead(const struct urpc_stopwatch *watch)
     return least;
 }
 
-enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
-                                   const struct urpc_patience *patience)
+/* Times of `count` batches of so many round trips each. */
+static enum urpc_result round_trips(struct urpc_channel *channel, size_t count, int batch, uint64_t *ps,
+                                    const struct urpc_patience *patience)
 {
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     uint64_t overhead = reading_overhead(&watch);
-    unsigned char data[PING_BYTES] = {0};
-    for (size_t round = 0; round < rounds; round++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t start = urpc_ticks(&watch);
-        enum urpc_result result = send(channel, data, sizeof data, patience);
-        if (result == URPC_OK) {
-            result = receive(channel, data, sizeof data, patience);
+        for (int turn = 0; turn < batch; turn++) {
+            enum urpc_result result = send_ping(channel, patience);
+            if (result == URPC_OK) {
+                result = receive_ping(channel, patience);
+            }
+            if (result != URPC_OK) {
+                return result;
+            }
         }
-        if (result != URPC_OK) {
-            return result;
-        }
-        ps[round] = urpc_ticks(&watch) - start;
+        ps[i] = urpc_ticks(&watch) - start;
     }
-    to_picoseconds(&watch, ps, rounds, overhead);
+    to_picoseconds(&watch, ps, count, overhead);
     return URPC_OK;
+}
+
+enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
+                                   const struct urpc_patience *patience)
+{
+    return round_trips(channel, rounds, 1, ps, patience);
+}
+
+enum urpc_result urpc_measure_ping_batches(struct urpc_channel *channel, size_t batches, uint64_t *ps,
+                                           const struct urpc_patience *patience)
+{
+    enum urpc_result result = round_trips(channel, batches, URPC_PING_BATCH, ps, patience);
+    for (size_t i = 0; i < batches && result == URPC_OK; i++) {
+        ps[i] /= URPC_PING_BATCH;
+    }
+    return result;
 }
 
 enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds,
                                    const struct urpc_patience *patience)
 {
-    unsigned char data[PING_BYTES];
     for (size_t round = 0; round < rounds; round++) {
-        enum urpc_result result = receive(channel, data, sizeof data, patience);
+        enum urpc_result result = receive_ping(channel, patience);
         if (result == URPC_OK) {
-            result = send(channel, data, sizeof data, patience);
+            result = send_ping(channel, patience);
         }
         if (result != URPC_OK) {
             return result;
@@ -210,4 +266,85 @@ enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count
                                       const struct urpc_patience *patience)
 {
     return bursts(channel, receive_burst, count, ps, patience);
+}
+
+/* Publish a message, and wait for room if there is none. Whoever waits rings first: what was published
+ * without a notice may be what the peer, asleep, would have to take. */
+static enum urpc_result publish(struct urpc_channel *channel, const void *data, uint32_t length,
+                                const struct urpc_patience *patience)
+{
+    for (;;) {
+        uint32_t ticket = urpc_doorbell_ticket(channel->own_doorbell);
+        struct urpc_watch watch;
+        enum urpc_result result = urpc_publish(channel, data, length, &watch);
+        if (result == URPC_AGAIN) {
+            notify(channel);
+            result = await(channel, ticket, &watch, patience);
+        }
+        if (result != URPC_AGAIN) {
+            return result;
+        }
+    }
+}
+
+/* Send one block, in bursts; where a burst stops short, the next message is published with all care. */
+static enum urpc_result stream_block(struct urpc_channel *channel, unsigned char (*burst)[PING_BYTES],
+                                     const struct urpc_patience *patience)
+{
+    for (int sent = 0; sent < URPC_STREAM_BLOCK; sent += URPC_STREAM_BATCH) {
+        size_t done = 0;
+        while ((done += urpc_publish_burst(channel, burst[done], PING_BYTES, URPC_STREAM_BATCH - done)) <
+               URPC_STREAM_BATCH) {
+            enum urpc_result result = publish(channel, burst[done++], PING_BYTES, patience);
+            if (result != URPC_OK) {
+                return result;
+            }
+        }
+        notify(channel);
+    }
+    return URPC_OK;
+}
+
+enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,
+                                     const struct urpc_patience *patience)
+{
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    unsigned char burst[URPC_STREAM_BATCH + 1][PING_BYTES] = {{0}};
+    enum urpc_result result = receive(channel, burst, 0, patience); /* "ready" */
+    for (size_t block = 0; block < blocks && result == URPC_OK; block++) {
+        uint64_t start = urpc_ticks(&watch);
+        result = stream_block(channel, burst, patience);
+        ps[block] = urpc_ticks(&watch) - start;
+    }
+    if (result != URPC_OK) {
+        return result;
+    }
+    to_picoseconds(&watch, ps, blocks, 0);
+    for (size_t block = 0; block < blocks; block++) {
+        ps[block] /= URPC_STREAM_BLOCK;
+    }
+    return receive(channel, burst, 0, patience); /* "done" */
+}
+
+enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
+                                    const struct urpc_patience *patience)
+{
+    unsigned char data[URPC_STREAM_BATCH][URPC_INLINE] = {{0}};
+    uint8_t lengths[URPC_STREAM_BATCH];
+    enum urpc_result result = send(channel, data, 0, patience); /* "ready" */
+    size_t left = blocks * URPC_STREAM_BLOCK;
+    while (left > 0 && result == URPC_OK) {
+        size_t taken =
+            urpc_take_burst(channel, data, lengths, left < URPC_STREAM_BATCH ? left : URPC_STREAM_BATCH);
+        for (size_t i = 0; i < taken; i++) {
+            result = lengths[i] == PING_BYTES ? result : URPC_CORRUPT;
+        }
+        if (taken == 0) {
+            result = receive(channel, data, PING_BYTES, patience);
+            taken = 1;
+        }
+        left -= taken;
+    }
+    return result == URPC_OK ? send(channel, data, 0, patience) : result; /* "done" */
 }

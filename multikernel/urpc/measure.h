@@ -34,11 +34,28 @@
 
 enum urpc_result urpc_measure_ping(struct urpc_channel *channel, size_t rounds, uint64_t *ps,
                                    const struct urpc_patience *patience);
+/* Means of batches: what a conversation costs that nobody interrupts to read the time. The other end echoes
+ * URPC_PING_BATCH rounds for each. */
+enum { URPC_PING_BATCH = 32 };
+enum urpc_result urpc_measure_ping_batches(struct urpc_channel *channel, size_t batches, uint64_t *ps,
+                                           const struct urpc_patience *patience);
 enum urpc_result urpc_measure_echo(struct urpc_channel *channel, size_t rounds,
                                    const struct urpc_patience *patience);
 enum urpc_result urpc_measure_send(struct urpc_channel *channel, size_t count, uint64_t *ps,
                                    const struct urpc_patience *patience);
 enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count, uint64_t *ps,
                                       const struct urpc_patience *patience);
+
+/*
+ * A stream: one end calls urpc_measure_stream, the other urpc_measure_drain, with the same number of blocks.
+ * The receiver says that it is ready, receives all, and says so. The sender looks at the doorbell once for
+ * URPC_STREAM_BATCH messages, as whoever sends many does (doorbell.h); `ps` gets the mean time of a message
+ * for each block. The ring is full after the first, so from then on the sender is as fast as both together.
+ */
+enum { URPC_STREAM_BLOCK = 256, URPC_STREAM_BATCH = 32 };
+enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,
+                                     const struct urpc_patience *patience);
+enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
+                                    const struct urpc_patience *patience);
 
 #endif

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -11,13 +10,13 @@ from typing import TypeVar
 import pytest
 
 from multikernel import urpc
-from multikernel.urpc import bench
 
 T = TypeVar("T")
 
 two_cores = pytest.mark.skipif(
     len(os.sched_getaffinity(0)) < 2, reason="needs two cores, and this process may use one only"
 )
+CALLS = ["ping", "ping_batches", "echo", "measure_send", "measure_receive", "measure_stream", "measure_drain"]
 SPINS = pytest.mark.parametrize("spin_ns", [0, 100_000])
 
 
@@ -66,19 +65,48 @@ def test_both_ends_measure_every_message(spin_ns: int, capacity: int, count: int
         assert b.receive(1) == b"the channel is in step"
 
 
-@pytest.mark.parametrize("call", ["ping", "echo", "measure_send", "measure_receive"])
+@pytest.mark.parametrize("call", CALLS)
 def test_measurement_without_a_partner_gives_up_in_time(call: str) -> None:
     a, b = urpc.pair()
     with a, b, pytest.raises(TimeoutError):
         getattr(a, call)(10, 0.05)
 
 
-@pytest.mark.parametrize("call", ["ping", "echo", "measure_send", "measure_receive"])
+@pytest.mark.parametrize("call", CALLS)
 def test_measurement_with_a_closed_partner_says_so(call: str) -> None:
     a, b = urpc.pair()
     b.close()
     with a, pytest.raises(urpc.Closed):
         getattr(a, call)(10, 30)
+
+
+@SPINS
+def test_batches_of_round_trips_give_a_mean_each(spin_ns: int) -> None:
+    a, b = urpc.pair(spin_ns=spin_ns)
+    with a, b:
+        times = beside(lambda: b.echo(3 * 32, 30), lambda: a.ping_batches(3, 30))
+        assert len(times) == 3
+        assert all(ps > 0 for ps in times)
+
+
+@SPINS
+@pytest.mark.parametrize("capacity", [8, 64])
+def test_a_stream_gives_a_time_for_each_block_and_leaves_the_channel_in_step(spin_ns: int, capacity: int) -> None:
+    a, b = urpc.pair(capacity, spin_ns=spin_ns)
+    with a, b:
+        times = beside(lambda: b.measure_drain(4, 30), lambda: a.measure_stream(4, 30))
+        assert len(times) == 4
+        assert all(ps > 0 for ps in times)
+        b.send(b"the channel is in step")
+        assert a.receive(1) == b"the channel is in step"
+
+
+def test_times_of_one_thread_share_one_calibration() -> None:
+    """The second measurement within a second need not wait for the clock: the rate of the first is known."""
+    a, b = urpc.pair(spin_ns=100_000)
+    with a, b:
+        for _ in range(20):
+            assert beside(lambda: b.echo(1, 30), lambda: a.ping(1, 30))[0] > 0
 
 
 def test_measurement_refuses_other_messages() -> None:
@@ -143,20 +171,3 @@ def test_floor_leaves_the_callers_affinity_alone() -> None:
     first, second = sorted(before)[:2]
     urpc.bare_ping_pong(first, second, 100)
     assert os.sched_getaffinity(0) == before
-
-
-@two_cores
-def test_benchmark_has_every_figure_and_is_json() -> None:
-    before = os.sched_getaffinity(0)
-    report = bench.measure(rounds=1, scale=0.02)
-    assert os.sched_getaffinity(0) == before
-    assert report.figures.keys() == bench.FIGURES.keys()
-    assert all(figure.median_ps > 0 for name, figure in report.figures.items() if name != "membarrier")
-    assert report.ratios.keys() == bench.RATIOS.keys()
-    assert json.loads(json.dumps(report.as_dict()))["figures"].keys() == report.figures.keys()
-
-
-def test_benchmark_on_one_core_says_that_it_needs_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
-    with pytest.raises(urpc.UrpcError, match="one core only"):
-        bench.measure()

@@ -163,3 +163,23 @@ def test_a_child_watches_for_itself() -> None:
 
         with forked(watch):
             assert answer.receive(timeout=30) == b"told"
+
+
+def test_a_peer_that_closed_and_then_ended_has_closed_and_not_died() -> None:
+    here, there = urpc.pair()
+
+    def close() -> None:
+        there.send(b"the last")
+        there.close()
+        os._exit(0)
+
+    with here, forked(close) as child:
+        there.close()
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        urpc.watch_peer(here, child)
+        assert here.receive(timeout=30) == b"the last"
+        for _ in range(50):
+            with pytest.raises(urpc.Closed) as caught:
+                here.receive(timeout=30)
+            assert caught.type is urpc.Closed
+            time.sleep(0.002)  # the watcher learns of the end of the process meanwhile
