@@ -11,7 +11,7 @@ import pytest
 
 SOURCES = Path(__file__).parents[3] / "multikernel" / "urpc"
 STRESS = Path(__file__).parent / "c" / "stress.c"
-LIBRARY = ["memory.c", "doorbell.c", "wait.c", "channel.c"]
+LIBRARY = ["memory.c", "clock.c", "calls.c", "doorbell.c", "pace.c", "wait.c", "channel.c", "waitset.c"]
 FLAGS = {
     "plain": ["-O2"],
     "address": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
