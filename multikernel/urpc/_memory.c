@@ -370,7 +370,8 @@ static PyMethodDef doorbell_methods[] = {
          "thread; several rings before a wait count as one. Never blocks.")},
     {"close", doorbell_close, METH_NOARGS,
      PyDoc_STR(
-         "close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on.")},
+         "close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on, "
+         "and wait sets can still be made.")},
     {"__enter__", return_self, METH_NOARGS, NULL},
     {"__exit__", doorbell_close, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},

@@ -1,6 +1,6 @@
 from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Final, Protocol, NoReturn, Self, final
+from typing import Any, Final, NoReturn, Protocol, Self, final
 
 from typing_extensions import Buffer
 

@@ -27,12 +27,9 @@ static PyObject *waitset_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"doorbell", NULL};
     Module *module = PyType_GetModuleState(type);
-    Doorbell *bell;
+    Doorbell *bell; /* closed or not: closing ends the handing over, and the memory lives */
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!:WaitSet", names, module->doorbell, &bell)) {
         return NULL;
-    }
-    if (bell->fd < 0) {
-        return descriptor(bell, -1, "doorbell");
     }
     WaitSet *self = (WaitSet *)type->tp_alloc(type, 0);
     if (self != NULL) {

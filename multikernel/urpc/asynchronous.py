@@ -96,7 +96,7 @@ async def _until_ready(channel: Channel) -> None:
     await watch.until_ready(channel)
 
 
-async def receive(channel: Channel, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # as Channel.receive has it
+async def receive(channel: Channel, timeout: float | None = None) -> bytes:  # as Channel.receive has it
     """Give the next message; wait for it without blocking the loop.
 
     Raises TimeoutError if none comes in `timeout` seconds, and what `Channel.receive` raises.
@@ -109,7 +109,7 @@ async def receive(channel: Channel, timeout: float | None = None) -> bytes:  # n
             await _until_ready(channel)
 
 
-async def send(channel: Channel, data: Buffer, /, timeout: float | None = None) -> None:  # noqa: ASYNC109
+async def send(channel: Channel, data: Buffer, /, timeout: float | None = None) -> None:
     """Send one message; wait for room without blocking the loop.
 
     Raises TimeoutError if there is none in `timeout` seconds, and what `Channel.send` raises.
