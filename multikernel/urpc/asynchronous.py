@@ -21,8 +21,8 @@ from typing_extensions import Buffer
 
 from multikernel.urpc._urpc import Channel, Doorbell, WaitSet
 
-# Seconds between two looks without a reason: at all channels, since a peer that is not correct can hide the others' messages (waitset.h), and
-# whether anybody waits at all. Where nobody does, the loop stops watching the doorbell; mostly somebody soon will again.
+# Seconds between two looks without a reason: at all channels, since a peer that is not correct can hide the others' messages (waitset.h),
+# and whether anybody waits at all. Where nobody does, the loop stops watching the doorbell; mostly somebody soon will again.
 TICK = 1.0
 
 

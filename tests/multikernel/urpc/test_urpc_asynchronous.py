@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,9 +253,13 @@ def test_loops_of_two_threads_talk(loop_runs: Runner) -> None:
         thread.join()
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_idle_loop_lets_go_of_its_doorbells(loop_runs: Runner) -> None:
     async def main() -> None:
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors()
         a, b = urpc.pair()
         with pytest.raises(TimeoutError):
             await a.receive_async(0.01)
@@ -263,7 +267,7 @@ def test_idle_loop_lets_go_of_its_doorbells(loop_runs: Runner) -> None:
         b.close()
         del a, b
         for _ in range(300):
-            if len(os.listdir("/proc/self/fd")) == before:
+            if descriptors() == before:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError("descriptors are left")

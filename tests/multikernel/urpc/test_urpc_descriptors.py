@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +38,8 @@ def both(middle: Any, fd: int) -> urpc.WaitSet:
 @SPINS
 @COUNTS
 def test_descriptor_ends_a_wait(star: Callable[..., Any], pipe: tuple[int, int], count: int, spin_ns: int) -> None:
-    ready = both(star(count, spin_ns=spin_ns), pipe[0])
+    middle = star(count, spin_ns=spin_ns)
+    ready = both(middle, pipe[0])
     assert ready.select(0) == ([], [])
     assert ready.select(0.01) == ([], [])
     timer = threading.Timer(0.05, os.write, args=(pipe[1], b"x"))
@@ -104,7 +106,7 @@ def test_set_refuses_descriptors_it_cannot_wait_for(star: Callable[..., Any], pi
         ready.add_fd(pipe[0])
     with pytest.raises(ValueError, match="not in"):
         ready.remove_fd(pipe[1])
-    with pytest.raises(PermissionError), open(__file__) as regular:
+    with pytest.raises(PermissionError), Path(__file__).open() as regular:
         ready.add_fd(regular)
     with pytest.raises(TypeError):
         ready.add_fd("a name")  # type: ignore[arg-type]  # the point of the test

@@ -147,7 +147,7 @@ def test_set_that_was_made_before_a_fork_works_after_it(run: Callable[..., str])
                 (channel,) = ready.wait(30)
                 channel.send(channel.receive())
             os._exit(0)
-        del ready, near
+        del ready  # the parent's
         for i in range(60):
             far[i % 20].send(b"x")
             assert far[i % 20].receive(30) == b"x"
