@@ -15,7 +15,7 @@ from skb.solver.matrix import added, checked
 from skb.solver.tree import Tree, broadcast_tree, completion_ps
 from skb.solver.tree_bound import bound
 from skb.solver.tree_network import Network, served_in_best_order
-from skb.solver.tree_shapes import classic, greedy
+from skb.solver.tree_shapes import classic, greedy, nodes
 
 GENEROUS = 60.0  # seconds that a small problem never needs; the answer comes as soon as it is proved
 
@@ -105,7 +105,8 @@ def test_completion_is_what_a_simulation_sees(question: tuple[Rows, Rows, int], 
 def test_every_shape_is_a_tree_and_costs_what_it_says(question: tuple[Rows, Rows, int]) -> None:
     send, receive, root = question
     costs = network(send, receive, root)
-    for parents in [*classic(costs), *greedy(costs, clusterings(costs.total))]:
+    parts = clusterings(costs.total)
+    for parents in [*classic(costs, nodes(costs, parts)).values(), *greedy(costs, parts)]:
         cost, children = served_in_best_order(costs, parents)
         assert completion_ps(children, send, receive, root) == cost
 
@@ -116,7 +117,9 @@ def assert_honest(found: Tree, send: Rows, receive: Rows) -> None:
     assert found.status == ("optimal" if found.bound_ps == found.cost_ps else "feasible")
     assert sorted(found.children) == list(range(len(send)))
     costs = network(send, receive, found.root)
-    assert found.cost_ps <= min(served_in_best_order(costs, parents)[0] for parents in classic(costs))
+    shapes = classic(costs, nodes(costs, clusterings(costs.total)))
+    assert {name: served_in_best_order(costs, parents)[0] for name, parents in shapes.items()} == found.shapes
+    assert found.cost_ps <= min(found.shapes.values())
 
 
 def test_one_core_has_nobody_to_tell() -> None:
@@ -175,7 +178,7 @@ def test_a_question_that_makes_no_sense_is_refused(send: Rows, receive: Rows, ro
 @pytest.mark.parametrize(
     ("children", "message"),
     [
-        ({0: [1]}, "core 2 is not reached from the root 0"),
+        ({0: [1], 2: []}, "core 2 is not reached from the root 0"),
         ({0: [1, 2], 1: [2]}, r"children\[1\] has core 2, which children\[0\] has too"),
         ({0: [1], 1: [0, 2]}, r"children\[1\] has core 0, which is the root"),
         ({0: [1, 2, 3]}, r"children\[0\] has 3, which is no core"),
