@@ -29,6 +29,11 @@ void note_forks(void)
     pthread_once(&counting, count_forks);
 }
 
+unsigned count_of_forks(void)
+{
+    return forks;
+}
+
 /* After a fork both processes hold this end; it belongs to the one that uses it. */
 static void see_fork(Channel *self)
 {
@@ -154,6 +159,7 @@ static void end(Channel *self)
     if (self->used || !self->shared) {
         urpc_channel_close(&self->channel);
     }
+    urpc_waitset_suggest(&self->channel);           /* so that its wait set lets go of it */
     urpc_doorbell_move(self->channel.own_doorbell); /* threads of ours that wait on it look again */
 }
 
@@ -266,6 +272,16 @@ static PyMethodDef channel_methods[] = {
                "All messages that are there now, at most `limit`. Never blocks. Raises as receive() does, "
                "but only if "
                "there is no message before the error.")},
+    {"send_async", FAST(channel_send_async), METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR(
+         "send_async($self, data, /, timeout=None)\n--\n\n"
+         "For `await` in an asyncio event loop: send(), which waits for room without blocking the loop.\n\n"
+         "Raises as send() does. Where it is cancelled, nothing has been sent.")},
+    {"receive_async", FAST(channel_receive_async), METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("receive_async($self, timeout=None)\n--\n\n"
+               "For `await` in an asyncio event loop: receive(), which waits without blocking the loop.\n\n"
+               "Raises as receive() does. Where it is cancelled, no message has been taken. Several tasks "
+               "may wait on one channel; each message goes to one of them.")},
     {"ping", FAST(channel_ping), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR(
          "ping($self, rounds, /, timeout=10.0)\n--\n\n"

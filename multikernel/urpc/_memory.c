@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { DEFAULT_CAPACITY = 64, DEFAULT_SPIN_NS = 20000, MAX_SPIN_NS = 1000000000 };
+enum { DEFAULT_CAPACITY = 64, MAX_SPIN_NS = 1000000000 };
 
 void raise_memory_error(Module *module, enum urpc_memory_error error, const char *what)
 {
@@ -201,8 +201,11 @@ PyType_Spec segment_spec = {
 
 /* ---- Doorbell ---- */
 
+/* A budget that stands for learning one, wherever budgets are numbers. */
+#define ADAPTIVE UINT32_MAX
+
 /* None keeps *spin_ns as it is. */
-static bool parse_spin(PyObject *given, uint64_t *spin_ns)
+static bool parse_spin(PyObject *given, uint32_t *spin_ns)
 {
     if (given == NULL || given == Py_None) {
         return true;
@@ -216,11 +219,18 @@ static bool parse_spin(PyObject *given, uint64_t *spin_ns)
                      ns);
         return false;
     }
-    *spin_ns = (uint64_t)ns;
+    *spin_ns = (uint32_t)ns;
     return true;
 }
 
-static PyObject *new_doorbell(Module *module, int fd, uint64_t spin_ns, void *memory)
+static void set_spin(Doorbell *self, uint32_t spin_ns)
+{
+    self->bell.spin_ns = spin_ns == ADAPTIVE ? 0 : spin_ns;
+    self->bell.pace = spin_ns == ADAPTIVE ? &self->pace : NULL;
+    urpc_pace_init(&self->pace, sysconf(_SC_NPROCESSORS_ONLN) == 1);
+}
+
+static PyObject *new_doorbell(Module *module, int fd, uint32_t spin_ns, void *memory)
 {
     Doorbell *self = PyObject_New(Doorbell, module->doorbell);
     if (self == NULL) {
@@ -229,7 +239,9 @@ static PyObject *new_doorbell(Module *module, int fd, uint64_t spin_ns, void *me
         return NULL;
     }
     self->fd = fd;
-    self->bell = (struct urpc_doorbell){memory, spin_ns};
+    self->bell = (struct urpc_doorbell){.memory = memory};
+    self->polled = false;
+    set_spin(self, spin_ns);
     return (PyObject *)self;
 }
 
@@ -237,13 +249,13 @@ static PyObject *doorbell_create(PyObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"spin_ns", NULL};
     PyObject *spin = NULL;
-    uint64_t spin_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_SPIN_NS : 0;
+    uint32_t spin_ns = ADAPTIVE;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|O:create", names, &spin) ||
         !parse_spin(spin, &spin_ns)) {
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    struct urpc_memory_header header = {URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION, (uint32_t)spin_ns};
+    struct urpc_memory_header header = {URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION, spin_ns};
     int fd;
     void *memory;
     enum urpc_memory_error error =
@@ -274,7 +286,7 @@ static PyObject *doorbell_attach(PyObject *type, PyObject *arguments, PyObject *
         close(fd);
         return NULL;
     }
-    uint64_t spin_ns = stored < MAX_SPIN_NS ? stored : MAX_SPIN_NS;
+    uint32_t spin_ns = stored == ADAPTIVE || stored < MAX_SPIN_NS ? stored : MAX_SPIN_NS;
     if (!parse_spin(spin, &spin_ns)) {
         urpc_memory_unmap(memory, URPC_DOORBELL_SIZE);
         close(fd);
@@ -290,16 +302,27 @@ static PyObject *doorbell_fd(PyObject *self, void *Py_UNUSED(closure))
 
 static PyObject *doorbell_spin(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong(((Doorbell *)self)->bell.spin_ns);
+    const struct urpc_doorbell *bell = &((Doorbell *)self)->bell;
+    return bell->pace != NULL ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(bell->spin_ns);
+}
+
+static PyObject *doorbell_spins(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(urpc_spins(&((Doorbell *)self)->bell));
 }
 
 static int doorbell_set_spin(PyObject *self, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL || value == Py_None) {
-        PyErr_SetString(PyExc_TypeError, "spin_ns must be an integer number of nanoseconds");
+    uint32_t spin_ns = ADAPTIVE;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "spin_ns cannot be deleted; set it to nanoseconds, or to None");
         return -1;
     }
-    return parse_spin(value, &((Doorbell *)self)->bell.spin_ns) ? 0 : -1;
+    if (!parse_spin(value, &spin_ns)) {
+        return -1;
+    }
+    set_spin((Doorbell *)self, spin_ns);
+    return 0;
 }
 
 static PyObject *doorbell_ring(PyObject *self, PyObject *Py_UNUSED(arguments))
@@ -330,9 +353,10 @@ static void doorbell_dealloc(PyObject *object)
 static PyMethodDef doorbell_methods[] = {
     {"create", FAST(doorbell_create), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR("create(spin_ns=None)\n--\n\n"
-               "Make a doorbell. Its owner spins `spin_ns` nanoseconds before it blocks: 0 where it shares "
-               "its core "
-               "with a peer; by default 20 us, or 0 on a machine with one core.")},
+               "Make a doorbell. Its owner spins `spin_ns` nanoseconds before it blocks.\n\n"
+               "None learns that from how long messages take to come: at most 50 us, and hardly ever where "
+               "messages are rare, where kernels share a core, or where more of them run than there are "
+               "cores. 0 always blocks at once.")},
     {"attach", FAST(doorbell_attach), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR(
          "attach(fd, spin_ns=None)\n--\n\n"
@@ -346,7 +370,8 @@ static PyMethodDef doorbell_methods[] = {
          "thread; several rings before a wait count as one. Never blocks.")},
     {"close", doorbell_close, METH_NOARGS,
      PyDoc_STR(
-         "close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on.")},
+         "close($self, /)\n--\n\nClose the descriptor. Channels and wait sets that use the doorbell go on, "
+         "and wait sets can still be made.")},
     {"__enter__", return_self, METH_NOARGS, NULL},
     {"__exit__", doorbell_close, METH_VARARGS, NULL},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
@@ -357,7 +382,11 @@ static PyGetSetDef doorbell_properties[] = {
     {"fd", doorbell_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."),
      NULL},
     {"spin_ns", doorbell_spin, doorbell_set_spin,
-     PyDoc_STR("How long this process spins before it blocks on this doorbell. May be set."), NULL},
+     PyDoc_STR("How long this process spins before it blocks on this doorbell, in nanoseconds; None if that "
+               "is learnt. May be set."),
+     NULL},
+    {"spins", doorbell_spins, NULL,
+     PyDoc_STR("Whether the next wait would spin first, as far as has been set or learnt."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

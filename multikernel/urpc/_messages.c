@@ -102,7 +102,7 @@ PyObject *channel_try_send_many(PyObject *object, PyObject *messages)
         }
     }
     if (sent > 0) {
-        urpc_doorbell_notify(self->channel.peer_doorbell);
+        urpc_notify(&self->channel);
     }
     Py_DECREF(sequence);
     return result == URPC_OK || result == URPC_AGAIN ? PyLong_FromSsize_t(sent)

@@ -18,6 +18,8 @@
 
 #include "channel.h"
 #include "clock.h"
+#include "pace.h"
+#include "waitset.h"
 
 typedef struct {
     PyTypeObject *segment;
@@ -40,6 +42,8 @@ typedef struct {
 typedef struct {
     PyObject_HEAD int fd; /* -1 once closed */
     struct urpc_doorbell bell;
+    struct urpc_pace pace;
+    bool polled; /* a wait set of ours has its calls */
 } Doorbell;
 
 typedef struct {
@@ -93,9 +97,12 @@ struct waiting {
 enum { WAIT_AGAIN = 1, WAIT_TIMEOUT = 0, WAIT_RAISED = -1 };
 int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
              const struct urpc_watch *watches, size_t count);
+int wait_for_any(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
+                 const struct urpc_sources *sources);
 
 /* _channel.c */
 void note_forks(void);
+unsigned count_of_forks(void);
 /* True if a call may go on; else an exception has been set. */
 bool channel_usable(Channel *self);
 PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length);
@@ -109,6 +116,9 @@ PyObject *channel_try_send(PyObject *self, PyObject *data);
 PyObject *channel_try_send_many(PyObject *self, PyObject *messages);
 PyObject *channel_try_receive(PyObject *self, PyObject *unused);
 PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, Py_ssize_t positional);
+/* ... in _asynchronous.c ... */
+PyObject *channel_receive_async(PyObject *self, PyObject *arguments, PyObject *keywords);
+PyObject *channel_send_async(PyObject *self, PyObject *arguments, PyObject *keywords);
 /* ... and in _measure.c */
 FAST_METHOD(channel_ping);
 FAST_METHOD(channel_ping_batches);

@@ -67,8 +67,15 @@ bool run_signal_handlers(void *thread)
 int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
              const struct urpc_watch *watches, size_t count)
 {
-    for (; bell->spin_ns > 0 && waiting->turns < TURNS_WITH_GIL; waiting->turns++) {
-        if (urpc_spin(bell, ticket, watches, count, 0)) {
+    const struct urpc_sources sources = {.watches = watches, .count = count, .descriptors = -1};
+    return wait_for_any(waiting, bell, ticket, &sources);
+}
+
+int wait_for_any(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
+                 const struct urpc_sources *sources)
+{
+    for (; urpc_spins(bell) && waiting->turns < TURNS_WITH_GIL; waiting->turns++) {
+        if (urpc_spin(bell, ticket, sources, 0)) {
             return WAIT_AGAIN;
         }
     }
@@ -77,7 +84,7 @@ int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t
     }
     PyThreadState *thread = PyEval_SaveThread();
     struct urpc_patience patience = {waiting->deadline, run_signal_handlers, &thread};
-    enum urpc_woken woken = urpc_await(bell, ticket, watches, count, &patience);
+    enum urpc_woken woken = urpc_await_any(bell, ticket, sources, &patience);
     PyEval_RestoreThread(thread);
     if (woken == URPC_INTERRUPTED || PyErr_CheckSignals() < 0) {
         return WAIT_RAISED;

@@ -204,7 +204,7 @@ static void acknowledge(struct urpc_channel *channel)
     atomic_thread_fence(memory_order_seq_cst);
     uint64_t wanted = atomic_load_explicit(&channel->peer->wanted, memory_order_relaxed);
     if (wanted != 0 && wanted <= channel->consumed) {
-        urpc_doorbell_notify(channel->peer_doorbell);
+        urpc_notify(channel);
     }
 }
 
@@ -251,11 +251,14 @@ bool urpc_room(struct urpc_channel *channel)
 void urpc_channel_close(struct urpc_channel *channel)
 {
     atomic_store_explicit(&channel->self->status, channel->consumed << 1 | 1, memory_order_release);
-    urpc_doorbell_notify(channel->peer_doorbell);
+    urpc_notify(channel);
 }
 
 void urpc_peer_died(struct urpc_channel *channel)
 {
     channel->gone = true;
+    if (channel->slot != 0) {
+        urpc_doorbell_mark(channel->own_doorbell, channel->slot);
+    }
     urpc_doorbell_move(channel->own_doorbell);
 }

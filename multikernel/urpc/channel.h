@@ -7,8 +7,8 @@
  *          4096  ring written by side 0, read by side 1: `capacity` lines
  *          ...   ring written by side 1, read by side 0
  *
- * Usage. Each side: urpc_channel_init once. Sender: urpc_publish, then urpc_doorbell_notify of the peer's
- * bell (urpc_try_send does both). Receiver: urpc_poll; on URPC_OK make room for channel->length bytes, then
+ * Usage. Each side: urpc_channel_init once. Sender: urpc_publish, then urpc_notify
+ * (urpc_try_send does both). Receiver: urpc_poll; on URPC_OK make room for channel->length bytes, then
  * urpc_take. On URPC_AGAIN the watch says what to wait for. One thread at a time per side.
  *
  * Order and delivery. First in, first out, nothing lost and nothing doubled. A message is visible whole or
@@ -61,13 +61,17 @@
 #include <stdbool.h>
 
 #define URPC_CHANNEL_MAGIC UINT64_C(0x6e61686363707275) /* "urpcchan", read as little-endian bytes */
-enum { URPC_CHANNEL_VERSION = 1, URPC_RINGS_OFFSET = 4096 };
+enum { URPC_CHANNEL_VERSION = 2, URPC_RINGS_OFFSET = 4096 };
 
 /* What one side writes, for the other to read. */
 struct urpc_side {
     /* Lines consumed, shifted left by one; bit 0: closed. Written by this side, release; read by the other,
      * acquire. */
     alignas(URPC_APART) _Atomic uint64_t status;
+    /* Which mark of this side's doorbell tells of this channel; 0: none (doorbell.h). Written by this side and
+     * read by the other, each with a fence before its next load. Beside status, which the other side has just
+     * read. */
+    _Atomic uint32_t slot;
     /* The position that this side needs acknowledged, or 0. Written by this side, read by the other after a
      * fence. */
     alignas(URPC_APART) _Atomic uint64_t wanted;
@@ -93,6 +97,8 @@ enum urpc_result {
     URPC_STOPPED,
 };
 
+struct urpc_waitset;
+
 /* One side of a channel, private to its process. */
 struct urpc_channel {
     /* for sending */
@@ -115,6 +121,11 @@ struct urpc_channel {
     const struct urpc_doorbell *peer_doorbell;
     enum urpc_result broken; /* URPC_OK, or URPC_CORRUPT for ever */
     bool gone;               /* the peer's process has ended, and closed nothing (urpc_peer_died) */
+    /* in a wait set (waitset.h) */
+    struct urpc_waitset *set; /* or NULL */
+    size_t place;             /* in its list */
+    uint32_t slot;            /* as in self->slot */
+    bool candidate;           /* it will be looked at */
 };
 
 /* Bytes of a segment whose rings have this capacity; 0 if it is no power of two between the limits. */
@@ -140,13 +151,24 @@ void urpc_peer_died(struct urpc_channel *channel);
 enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
                               struct urpc_watch *watch);
 
-/* Publish, and wake the peer if it sleeps. */
+/* After something was published: mark this channel if the peer has marks, and wake the peer if it sleeps. */
+static inline void urpc_notify(const struct urpc_channel *channel)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    uint32_t slot = atomic_load_explicit(&channel->peer->slot, memory_order_relaxed);
+    if (__builtin_expect(slot != 0, 0)) {
+        urpc_doorbell_mark(channel->peer_doorbell, slot);
+    }
+    urpc_doorbell_rouse(channel->peer_doorbell);
+}
+
+/* Publish, and notify. */
 static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const void *data, size_t length,
                                              struct urpc_watch *watch)
 {
     enum urpc_result result = urpc_publish(channel, data, length, watch);
     if (result == URPC_OK) {
-        urpc_doorbell_notify(channel->peer_doorbell);
+        urpc_notify(channel);
     }
     return result;
 }

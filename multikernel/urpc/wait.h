@@ -6,9 +6,13 @@
  * shared memory only and changes no channel, so a binding may do it without its interpreter lock while other
  * threads go on using the same channels; then it takes the lock and looks again.
  *
- * Spinning ends after the doorbell's budget; blocking after that makes one futex call for all channels
- * together. Cost of a turn is the number of watches. An owner of many channels could hand in a single watch
- * on a bitmap of dirty channels instead: nothing here would change.
+ * Spinning ends after the doorbell's budget, fixed or learnt (pace.h); blocking after that makes one system
+ * call for everything together: futex_wait, or ppoll where descriptors are waited for as well (calls.h says
+ * how a doorbell ends that). The cost of a turn is the number of watches, which is why an owner of many
+ * channels has them marked (doorbell.h) and waits for one word.
+ *
+ * Sleepers wake once a second by themselves. Nothing depends on it among correct peers; it bounds what the
+ * others can do.
  */
 #ifndef URPC_WAIT_H
 #define URPC_WAIT_H
@@ -37,13 +41,35 @@ struct urpc_patience {
 
 enum urpc_woken { URPC_WOKEN, URPC_EXPIRED, URPC_INTERRUPTED };
 
-/* Spin until a watch fires, the doorbell is rung, or `until`. True for the first two. */
-bool urpc_spin(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_watch *watches,
-               size_t count, uint64_t until);
+/* All that one wait may be for, beside the doorbell's ring. */
+struct urpc_sources {
+    const struct urpc_watch *watches;
+    size_t count;
+    bool marked;     /* marks of the doorbell */
+    int descriptors; /* something that poll(2) takes, and that a call to the doorbell makes readable; or -1 */
+};
 
-/* Wait until a watch fires or the doorbell is rung. May wake for nothing: look, and wait again. */
+/* Spin until a source has something, the doorbell is rung, or `until`. True for the first two. Descriptors are
+ * not looked at: that takes a system call. */
+bool urpc_spin(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_sources *sources,
+               uint64_t until);
+
+/* Would a wait on this doorbell spin? */
+bool urpc_spins(const struct urpc_doorbell *bell);
+
+/* Wait until a source has something or the doorbell is rung. May wake for nothing: look, and wait again. */
+enum urpc_woken urpc_await_any(const struct urpc_doorbell *bell, uint32_t ticket,
+                               const struct urpc_sources *sources, const struct urpc_patience *patience);
+
+/* The same for watches alone. */
 enum urpc_woken urpc_await(const struct urpc_doorbell *bell, uint32_t ticket,
                            const struct urpc_watch *watches, size_t count,
                            const struct urpc_patience *patience);
+
+/*
+ * Have the doorbell call (calls.h) for whatever comes from now on: S1 to S3 of doorbell.h, for one who sleeps
+ * elsewhere. False if something is there already, or the doorbell has been rung since the ticket was taken.
+ */
+bool urpc_arm(const struct urpc_doorbell *bell, uint32_t ticket, const struct urpc_sources *sources);
 
 #endif

@@ -6,8 +6,11 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pytest
+
+from multikernel import urpc
 
 DEADLINE = 60.0
 
@@ -48,3 +51,28 @@ def run(start: Start) -> Callable[..., str]:
         return output
 
     return run
+
+
+@dataclass
+class Star:
+    """A kernel in the middle, and the ends of others around it: near[i] and far[i] are of one channel."""
+
+    bell: urpc.Doorbell
+    near: list[urpc.Channel] = field(default_factory=list)
+    far: list[urpc.Channel] = field(default_factory=list)
+
+
+@pytest.fixture
+def star() -> Callable[..., Star]:
+    """Make a star of so many channels: star(count, capacity=8, spin_ns=0)."""
+
+    def star(count: int, capacity: int = 8, spin_ns: int | None = 0) -> Star:
+        made = Star(urpc.Doorbell.create(spin_ns))
+        with urpc.Doorbell.create(spin_ns) as theirs:
+            for _ in range(count):
+                with urpc.Segment.create(capacity) as segment:
+                    made.near.append(urpc.Channel(segment, 0, made.bell, theirs))
+                    made.far.append(urpc.Channel(segment, 1, theirs, made.bell))
+        return made
+
+    return star

@@ -31,7 +31,7 @@ def errors(folder: Path, model: str, *left_out: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-@pytest.mark.parametrize("model", ["doorbell", "ring"])
+@pytest.mark.parametrize("model", ["doorbell", "marks", "ring"])
 def test_nothing_is_lost_and_nobody_waits_for_ever(tmp_path: Path, model: str) -> None:
     found, states = errors(tmp_path, model)
     assert found == 0
@@ -45,6 +45,14 @@ def test_nothing_is_lost_and_nobody_waits_for_ever(tmp_path: Path, model: str) -
         ("doorbell", "NO_SLEEPER_FENCE"),
         ("doorbell", "LATE_LOOK"),
         ("doorbell", "NO_COMPARE"),
+        ("marks", "NO_SENDER_FENCE"),
+        ("marks", "LINE_BEFORE_BIT"),
+        ("marks", "GROUP_FIRST"),
+        ("marks", "BITS_FIRST"),
+        ("marks", "LATE_LOOK"),
+        ("marks", "NO_SLEEPER_FENCE"),
+        ("marks", "NO_ADD_FENCE"),
+        ("marks", "NO_ADD_LOOK"),
         ("ring", "HEADER_FIRST"),
         ("ring", "EARLY_STATUS"),
         ("ring", "NO_ROOM_CHECK"),

@@ -186,6 +186,25 @@ def test_acknowledgement_in_an_unread_message_ends_a_blocked_send(spin_ns: int) 
         timer.join()
 
 
+def test_closed_doorbell_can_still_be_waited_for() -> None:
+    a, b = urpc.pair()
+    with a, b:
+        ready = urpc.WaitSet(a.own_doorbell)
+        ready.add(a)
+        b.send(b"x")
+        assert ready.wait(30) == [a]
+
+
+def test_channel_is_in_one_wait_set_at_most(star: Star) -> None:
+    other = urpc.WaitSet(star.bell)
+    with pytest.raises(ValueError, match="another wait set"):
+        other.add(star.near[0])
+    star.set.remove(star.near[0])
+    other.add(star.near[0])
+    star.far[0].send(b"x")
+    assert other.wait(30) == [star.near[0]]
+
+
 def test_waiting_set_refuses_a_second_thread() -> None:
     star = Star(1, spin_ns=0)
     waiter = threading.Thread(target=star.set.wait, args=(30,))
@@ -209,6 +228,7 @@ def test_spin_budget_can_be_set() -> None:
     assert urpc.Doorbell.attach(bell.fd, spin_ns=0).spin_ns == 0
     bell.spin_ns = 0
     assert bell.spin_ns == 0
+    assert not bell.spins
     for wrong in (-1, 2_000_000_000):
         with pytest.raises(ValueError, match="spin_ns"):
             bell.spin_ns = wrong
@@ -216,8 +236,26 @@ def test_spin_budget_can_be_set() -> None:
             urpc.Doorbell.create(wrong)
 
 
-@pytest.mark.parametrize("spin_ns", [0, 2000])
-def test_no_message_of_many_senders_is_missed(spin_ns: int) -> None:
+def test_spinning_is_learnt_unless_a_budget_is_given() -> None:
+    bell = urpc.Doorbell.create()
+    assert bell.spin_ns is None
+    assert urpc.Doorbell.attach(bell.fd).spin_ns is None
+    bell.spin_ns = 5000
+    assert bell.spin_ns == 5000
+    bell.spin_ns = None
+    assert bell.spin_ns is None
+
+
+def test_who_waits_long_learns_not_to_spin() -> None:
+    bell = urpc.Doorbell.create()
+    ready = urpc.WaitSet(bell)
+    for _ in range(50):
+        assert ready.wait(0.001) == []
+    assert not bell.spins
+
+
+@pytest.mark.parametrize("spin_ns", [0, 2000, None])
+def test_no_message_of_many_senders_is_missed(spin_ns: int | None) -> None:
     """Every message can be the one whose wake-up is lost: then the wait would run into its deadline."""
     star = Star(4, capacity=8, spin_ns=spin_ns)
     each = 500

@@ -195,8 +195,8 @@ static void open_ends(struct memory *memory, struct end ends[2], uint64_t seed)
         close(fd);
     }
     for (unsigned i = 0; i < 2; i++) {
-        ends[i].own = (struct urpc_doorbell){memory->bells[i], 0};
-        ends[i].peer = (struct urpc_doorbell){memory->bells[!i], 0};
+        ends[i].own = (struct urpc_doorbell){.memory = memory->bells[i]};
+        ends[i].peer = (struct urpc_doorbell){.memory = memory->bells[!i]};
         ends[i].random = seed + 77 * i + 1;
         if (!urpc_channel_init(&ends[i].channel, memory->segment, CAPACITY, i, &ends[i].own, &ends[i].peer)) {
             fail("side taken");

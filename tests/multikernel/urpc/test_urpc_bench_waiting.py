@@ -1,0 +1,12 @@
+"""The figures of waiting are taken, and say what they should."""
+
+from __future__ import annotations
+
+from multikernel.urpc import bench_waiting
+
+
+def test_every_figure_is_taken_and_compared() -> None:
+    report = bench_waiting.measure(rounds=1, scale=0.05)
+    assert all(value > 0 for value in report.figures.values())
+    assert {f"wait, 1 ready of {count}" for count in bench_waiting.COUNTS} <= set(report.figures)
+    assert len(report.ratios) == 5
