@@ -332,7 +332,7 @@ class Client:
         """Ask for base addresses for the machine's PCI functions, or for `devices`, as the API describes them.
 
         `windows` of root bridges go before those known, `reserved` ranges are left alone too, functions in `keep` stay where they are.
-        `headroom` (bytes by memory, prefetchable and io) is kept free behind each bridge with hot-plug, `headroom_of` behind single ones.
+        `headroom` (bytes of memory, prefetchable, io) is kept free behind each bridge with hot-plug, `headroom_of` behind single ones.
         Of the machine's, `rom` and `vf` may be left out: expansion ROMs, and what virtual functions need.
         """
         return self._send(

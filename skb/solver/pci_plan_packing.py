@@ -12,9 +12,10 @@ asked for. Where there are too many sets, the most promising of each size are ke
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from skb.solver.deadline import Deadline
-from skb.solver.pci_plan_regions import Block, Item
+from skb.solver.pci_plan_regions import Block, Item, Region
 
 NEVER = 1 << 70
 """The end of what does not fit: after all addresses."""
@@ -27,14 +28,11 @@ BEAM = 96
 
 Gaps = Sequence[tuple[int, int]]
 
-State = tuple[int, ...]
-"""How many children of each kind are placed."""
-
-Path = tuple["Path", int] | None
+_Path = tuple["_Path", int] | None
 """The kinds in their order, the last first."""
 
-Reached = tuple[int, Path]
-"""Where a set of children ends at least, and in which order."""
+_Reached = tuple[int, int, _Path]
+"""Where a set of children ends at least, the bytes that they need, and their order."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,13 @@ class Placed:
     start: int
     end: int
     inside: "tuple[Placed, ...]" = ()
+
+
+class _Table(NamedTuple):
+    """Of a window and all like it, by where it begins modulo its alignment: where it ends, and the keys of what is in it, in order."""
+
+    ends: dict[int, int]
+    orders: dict[int, list[object]]
 
 
 class OutOfTime(Exception):
@@ -59,8 +64,9 @@ class Packer:
         self._deadline = deadline
         self._most_sets = most_sets
         self._beam = beam
-        self._ends: dict[tuple[object, int], int] = {}
-        self._orders: dict[tuple[object, int], list[object]] = {}
+        self._tables: dict[object, _Table] = {}
+        self._of_item: dict[int, tuple[Item, _Table]] = {}
+        self._groups: dict[int, tuple[Sequence[Item], list[list[Item]]]] = {}
         self._steps = 0
 
     def end(self, item: Item, start: int) -> int:
@@ -72,13 +78,13 @@ class Packer:
             return end if end <= item.limit else NEVER
         start = -(-start // item.grain) * item.grain
         base = 0 if item.pinned else start // item.align * item.align
-        key = (item.key, start - base)
-        found = self._ends.get(key)
+        table = self._table(item)
+        found = table.ends.get(start - base)
         if found is None:
             order = self.order(item.children, start - base, None)
             found = NEVER if order is None else -(-order[1] // item.grain) * item.grain
-            self._ends[key] = found
-            self._orders[key] = [] if order is None else [child.key for child in order[0]]
+            table.ends[start - base] = found
+            table.orders[start - base] = [] if order is None else [child.key for child in order[0]]
         end = base + found
         return end if end <= item.limit else NEVER
 
@@ -93,40 +99,64 @@ class Packer:
 
         With `gaps`, nothing but them (in order) may be used. Raises OutOfTime.
         """
+        groups = self._grouped(items)
+        weights, total = [], 1
+        for group in reversed(groups):
+            weights.append(total)
+            total *= len(group) + 1
+        kinds = [
+            (weight, len(group) + 1, len(group) * weight, group[0], self.least(group[0]), dict[int, int]())
+            for weight, group in zip(reversed(weights), groups, strict=True)
+        ]
+        beam = None if total <= self._most_sets else self._beam
+        self.exact = self.exact and beam is None
+        layer: dict[int, _Reached] = {
+            0: (start, 0, None)
+        }  # a set is a number with a digit for each kind: how many are placed
+        for _ in range(len(items)):
+            following: dict[int, _Reached] = {}
+            for state, (reached, held, path) in layer.items():
+                self._tick()
+                for at, (weight, base, full, item, size, ends) in enumerate(kinds):
+                    if state % (weight * base) >= full:
+                        continue
+                    end = ends.get(reached)
+                    if end is None:
+                        end = ends[reached] = self._end_in(item, reached, gaps)
+                    if end >= NEVER:
+                        continue
+                    known = following.get(state + weight)
+                    if known is None or end < known[0]:
+                        following[state + weight] = (end, held + size, (path, at))
+            layer = following if beam is None else _promising(following, beam)
+        if not layer:
+            return None
+        ((end, _, path),) = layer.values()
+        left = [list(group) for group in groups]
+        taken = []
+        while path is not None:
+            path, at = path
+            taken.append(left[at].pop())
+        return taken[::-1], end
+
+    def _grouped(self, items: Sequence[Item]) -> list[list[Item]]:
+        """Give items by kind, what is hard to place first."""
+        known = self._groups.get(id(items))
+        if known is not None and known[0] is items:
+            return known[1]
         kinds: dict[object, list[Item]] = {}
         for item in items:
             kinds.setdefault(item.key, []).append(item)
         groups = sorted(kinds.values(), key=lambda group: (-group[0].align, -self.least(group[0])))
-        total = 1
-        for group in groups:
-            total *= len(group) + 1
-        beam = None if total <= self._most_sets else self._beam
-        self.exact = self.exact and beam is None
-        counts = [len(group) for group in groups]
-        layer: dict[State, Reached] = {(0,) * len(groups): (start, None)}
-        for _ in range(len(items)):
-            following: dict[State, Reached] = {}
-            for state, (reached, path) in layer.items():
-                self._tick()
-                for at, group in enumerate(groups):
-                    if state[at] == counts[at]:
-                        continue
-                    end = self._end_in(group[0], reached, gaps)
-                    if end >= NEVER:
-                        continue
-                    after = (*state[:at], state[at] + 1, *state[at + 1 :])
-                    known = following.get(after)
-                    if known is None or end < known[0]:
-                        following[after] = (end, (path, at))
-            layer = following if beam is None else self._promising(following, groups, beam)
-        if not layer:
-            return None
-        ((end, path),) = layer.values()
-        taken = []
-        while path is not None:
-            path, at = path
-            taken.append(groups[at].pop())
-        return taken[::-1], end
+        self._groups[id(items)] = (items, groups)  # which keeps the items, so that nothing else gets their id
+        return groups
+
+    def _table(self, region: Region) -> "_Table":
+        """Give what is known of a window, and of all like it. Its key is large, so it is looked at once."""
+        known = self._of_item.get(id(region))
+        if known is None:
+            known = self._of_item[id(region)] = (region, self._tables.setdefault(region.key, _Table({}, {})))
+        return known[1]
 
     def place(self, items: Sequence[Item], start: int, gaps: Gaps | None) -> list[Placed]:
         """Say where each item of an order goes, each as early as it can."""
@@ -145,7 +175,7 @@ class Packer:
         alike: dict[object, list[Item]] = {}
         for child in item.children:
             alike.setdefault(child.key, []).append(child)
-        order = [alike[key].pop() for key in self._orders[item.key, start - base]]
+        order = [alike[key].pop() for key in self._table(item).orders[start - base]]
         inside = tuple(self.place(order, start, None))
         first = min(one.start for one in inside)
         return Placed(item, first // item.grain * item.grain, end, inside)
@@ -165,19 +195,12 @@ class Packer:
                 return begin, end
         return start, NEVER
 
-    def _promising(
-        self, states: dict["State", "Reached"], groups: list[list[Item]], beam: int
-    ) -> dict["State", "Reached"]:
-        sizes = [self.least(group[0]) for group in groups]
-
-        def wasted(entry: "tuple[State, Reached]") -> tuple[int, State]:
-            state, (end, _) = entry
-            held = sum(count * size for count, size in zip(state, sizes, strict=True))
-            return end - held, tuple(-count for count in state)  # on a draw, what is hard to place is placed first
-
-        return dict(sorted(states.items(), key=wasted)[:beam])
-
     def _tick(self) -> None:
         self._steps += 1
         if self._steps % 256 == 0 and self._deadline.passed():
             raise OutOfTime
+
+
+def _promising(states: dict[int, _Reached], beam: int) -> dict[int, _Reached]:
+    """Keep the sets that waste least so far; on a draw, those with more of what is hard to place."""
+    return dict(sorted(states.items(), key=lambda entry: (entry[1][0] - entry[1][1], -entry[0]))[:beam])

@@ -5,7 +5,7 @@ from itertools import chain
 
 from skb.solver.deadline import Deadline
 from skb.solver.pci_plan_packing import OutOfTime, Packer
-from skb.solver.pci_plan_problem import FOUR_GIB
+from skb.solver.pci_plan_problem import ALL, FOUR_GIB
 from skb.solver.pci_plan_regions import Block, Item, Pool
 from skb.solver.pci_plan_search import search
 
@@ -62,7 +62,8 @@ def _alone(pool: Pool, items: Sequence[Item], packer: Packer) -> str | None:
 
 def _too_much(pool: Pool, items: Sequence[Item], packer: Packer) -> str | None:
     everything = [gap for window in pool.gaps for gap in window]
-    for limit, where in ((FOUR_GIB, " below 4 GiB"), (1 << 64, "")):
+    high = any(end > FOUR_GIB for _, end in everything)  # else all of it has to share what there is
+    for limit, where in ((FOUR_GIB, " below 4 GiB"), (ALL, ""))[0 if high else 1 :]:
         bound_to = [item for item in items if item.limit <= limit]
         needed = sum(packer.least(item) for item in bound_to)
         free = sum(max(0, min(end, limit) - low) for low, end in everything)

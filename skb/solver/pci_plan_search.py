@@ -24,6 +24,9 @@ QUICK_SETS = 256
 QUICK_BEAM = 16
 """Of the first look, which is to give a plan whatever time there is."""
 
+QUICK_SHARE = 0.3
+"""Of the time, for looking for a better one with as little."""
+
 MOST_WAYS = 64
 """Combinations of alternatives that are tried."""
 
@@ -123,6 +126,7 @@ def least_span(
 class _Seeker:
     def __init__(self, pool: Pool, deadline: Deadline) -> None:
         self._pool = pool
+        self._deadline = deadline
         self._packer = Packer(deadline)
         self._sizes = Sizes(self._packer)
         self._best: tuple[tuple[int, int], tuple[tuple[Placed, ...], ...]] | None = None
@@ -157,17 +161,27 @@ class _Seeker:
         return Found(windows, cost, cost if proved else bound, proved)
 
     def _quickly(self, everything: Gaps) -> None:
-        """Look for any packing, with so little looked at that it takes no time to speak of."""
+        """Look for a packing with little looked at: one that takes no time to speak of, then in a part of the time a better one."""
         for largest_first in (True, False):
             placed = greedy(self._pool, largest_first=largest_first)
             if placed is not None:
                 self._take(placed)
-        packer = Packer(Deadline.after(QUICK_SECONDS), QUICK_SETS, QUICK_BEAM)
-        for way in islice(self._ways(), 2):
-            with suppress(OutOfTime):
-                found = packer.order(way, 0, everything)
+        careful = self._packer, self._sizes
+        with suppress(OutOfTime):
+            self._use(Packer(Deadline.after(QUICK_SECONDS), QUICK_SETS, QUICK_BEAM))
+            for way in islice(self._ways(), 2):
+                found = self._packer.order(way, 0, everything)
                 if found is not None:
-                    self._take(self._by_window(packer.place(found[0], 0, everything)))
+                    self._take(self._by_window(self._packer.place(found[0], 0, everything)))
+        with suppress(OutOfTime):
+            self._use(Packer(self._deadline.share(QUICK_SHARE), QUICK_SETS, QUICK_BEAM))
+            for way in islice(self._ways(), 2):
+                self._pack(way, self._floor(way))
+        self._packer, self._sizes = careful
+        self._late = False
+
+    def _use(self, packer: Packer) -> None:
+        self._packer, self._sizes = packer, Sizes(packer)
 
     def _ways(self) -> Iterator[tuple[Item, ...]]:
         alternatives = self._pool.alternatives

@@ -329,6 +329,12 @@ def test_too_much_is_said_with_figures_and_what_would_help() -> None:
     assert "a window of 384 MiB" in found.reason
 
 
+def test_what_could_lie_higher_counts_where_nothing_higher_is() -> None:
+    bars = (bar(0, 1, 256 * MIB), bar(0, 2, 256 * MIB, width=64))
+    assert "needs at least 512 MiB of memory, " in plan(DeviceSet((LOW,), (), bars)).reason
+    assert plan(DeviceSet((LOW, HIGH), (), bars)).status == "optimal"
+
+
 def test_a_register_that_fits_nowhere_is_named() -> None:
     window = Window(0, 0, "memory", 0x8400_0000, 0x93FF_FFFF)
     found = plan(DeviceSet((window,), (), (bar(0, 3, 256 * MIB), bar(0, 4, 4096))))
