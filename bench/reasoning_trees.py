@@ -27,6 +27,7 @@ PARTS = ("stderr", "send", "receive")  # files that tell of a machine another fi
 SEND_PERCENT = 22
 MOST_PROVED = 8  # cores, up to which every tree is to be proved
 NEIGHBOURS = 4
+WIDTH = 140  # of the tables, also where the terminal does not tell its own
 
 Matrix = list[list[int]]
 
@@ -152,7 +153,7 @@ def show(found: dict[str, Any]) -> None:
             f"{row['worst'] / 1000:,.1f}",
             f"{row['seconds']:.2f}",
         )
-    console = Console()
+    console = Console(width=max(WIDTH, Console().width))
     console.print(table)
     console.print(ways)
     for check, holds in found["checks"].items():

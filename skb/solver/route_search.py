@@ -9,13 +9,14 @@ than some steps ago (late acceptance).
 import random
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skb.solver.deadline import Deadline
 from skb.solver.route_paths import FAR, Array, Channels, Demand, distances, weighted, with_channel, without_channel
 
 MEMORY = 12  # steps; how long ago the channels are that a step must not be worse than
 PATIENCE = 60  # steps per core without better channels before the search is content
-TRIED = 24  # channels looked at in earnest, of those that have room
+TRIED = 24  # channels looked at in earnest, of those that have room; fewer among more than 64 cores
 
 
 def improve(demand: Demand, floor: int, deadline: Deadline) -> Channels:
@@ -36,9 +37,9 @@ class _Search:
         self._pair_traffic = demand.traffic + demand.traffic.T
 
     def run(self, floor: int) -> Channels:
-        best_cost, best = FAR + 1, Channels(self._demand.size)
+        best_cost, best = 2 * FAR, Channels(self._demand.size)
         for start in (self._tree, self._ring):
-            if best_cost <= FAR and self._deadline.passed():
+            if best_cost < FAR and self._deadline.passed():
                 break
             self._channels = start()
             self._far = distances(self._demand, self._channels)
@@ -100,35 +101,46 @@ class _Search:
     def _fill(self, *, noisy: bool = False) -> None:
         """Add, while there is room, the channel that helps most among some that promise much."""
         demand = self._demand
+        tried = max(1, min(TRIED, TRIED * 64**2 // demand.size**2))
         while True:
-            room = [core for core in range(demand.size) if self._channels.degree(core) < demand.most]
-            index = np.ix_(room, room)
-            far, cost = self._far[index], self._pair_cost[index]
-            gain = np.minimum(far + far.T, FAR) - cost  # of a message there and one back
-            gain = gain * (1 + self._pair_traffic[index])
-            weight = np.triu(gain, 1)
-            for place, core in enumerate(room):
-                weight[place, [at for at, other in enumerate(room) if self._channels.has(core, other)]] = 0
-            order = weight.ravel().argsort()[::-1][: TRIED if demand.size <= 64 else TRIED // 3]
-            order = order[weight.ravel()[order] > 0]
-            if not len(order):
+            room = np.array([core for core in range(demand.size) if self._channels.degree(core) < demand.most])
+            promises = self._promises(room)
+            count = min(len(promises), 2 * tried if noisy else tried)
+            if not count:
                 return
-            if noisy and len(order) > 2:
-                order = self._random.sample(list(order), max(2, len(order) // 2))
+            likely = np.argpartition(promises, len(promises) - count)[len(promises) - count :]
+            order = [int(at) for at in likely if promises[at] > 0]
+            if not order:
+                return
+            if noisy and len(order) > 1:
+                order = self._random.sample(order, max(1, len(order) // 2))
             best: tuple[int, int, int, Array] | None = None
             for at in order:
-                a, b = (room[place] for place in divmod(int(at), len(room)))
+                a, b = (int(room[place]) for place in divmod(at, len(room)))
                 after = with_channel(demand, self._far, a, b)
-                # Apart is far: of two ways to leave some apart, the one that leaves fewer is better.
-                total = int(
-                    (
-                        demand.traffic * np.minimum(after, FAR // (demand.size**2 * (1 + int(demand.traffic.max()))))
-                    ).sum()
-                )
-                total += int((after >= FAR).sum()) * (FAR // demand.size**3)
+                total = self._priced(after) if len(order) > 1 else 0
                 if best is None or total < best[0]:
                     best = total, a, b, after
-            if best is None:
-                return
+            assert best is not None
             _, a, b, self._far = best
             self._channels.add(a, b)
+
+    def _promises(self, room: NDArray[np.int64]) -> Array:
+        """Return, for all pairs of cores with room, what a channel would save the messages between the two; 0 where there is one."""
+        if not len(room):
+            return np.zeros(0, dtype=np.int64)
+        index = np.ix_(room, room)
+        far = self._far[index]
+        saved = (np.minimum(far + far.T, FAR) - self._pair_cost[index]).astype(np.float64)
+        place = {int(core): at for at, core in enumerate(room)}
+        for at, core in enumerate(room):
+            saved[at, [place[other] for other in self._channels.neighbours(int(core)) if other in place]] = 0
+        promises: Array = np.triu(saved * (1 + self._pair_traffic[index]), 1).ravel()
+        return promises
+
+    def _priced(self, far: Array) -> int:
+        """Return the cost, or where some are apart a cost that is less the fewer they are."""
+        apart = far >= FAR
+        if not apart.any():
+            return weighted(self._demand, far)
+        return FAR + int(apart.sum())

@@ -23,6 +23,8 @@ from skb.solver.route_paths import Array, Channels, Demand, distances, weighted
 from skb.solver.route_proof import PROVABLE, prove_channels
 from skb.solver.route_search import improve
 
+CHECKING = 8e-6  # seconds that a path of the table takes to be written and walked, some
+
 
 @dataclass(frozen=True)
 class Routes:
@@ -61,7 +63,8 @@ def routes(
     if most >= size - 1:  # everybody may have a channel to everybody
         return _answer(demand, demand.every_channel(), demand.ideal(), deadline)
     floor = bound(demand)
-    best = improve(demand, floor, deadline.share(0.5 if size <= PROVABLE else 0.95))
+    rest = size**2 * CHECKING  # so that the table comes in time
+    best = improve(demand, floor, deadline.share(0.5) if size <= PROVABLE else deadline.earlier(rest))
     lowest = floor
     if size <= PROVABLE:
         proof = prove_channels(demand, weighted(demand, distances(demand, best)), floor, deadline)

@@ -6,7 +6,7 @@
 
 The costs differ by pair and direction, as they do on real machines; then the problem is NP-hard even for two kinds of
 message. So a tree is chosen among classic and greedy shapes (`tree_shapes`), improved by local search (`tree_search`),
-and held against what no tree can undercut (`tree_bound`); for some ten cores, more if many are alike, branch and bound
+and held against what no tree can undercut (`tree_bound`, `tree_growth`); for some ten cores, more if many are alike, branch and bound
 (`tree_proof`) closes the gap. The status says whether it is closed.
 
 The same question gives the same answer, except that a search cut short by the clock stops where the clock says.
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
 from skb.solver.tree_bound import bound as proven_bound
+from skb.solver.tree_growth import growth_bound
 from skb.solver.tree_network import Network, Parents, among, excess, fitted, served_in_best_order
 from skb.solver.tree_proof import prove_tree
 from skb.solver.tree_question import Question, Wanted, checked_order, costs, question
@@ -69,7 +70,8 @@ def broadcast_tree(
         if not excess(network, children)
     }
     if asked.wanted.shape is not None:
-        best, lowest = _named(asked, shapes), floor
+        best = _named(asked, shapes)
+        lowest = max(floor, growth_bound(network, asked.parts, served_in_best_order(network, best)[0], deadline))
     else:
         best, lowest = searched(asked, shapes, floor, deadline)
     cost, children = served_in_best_order(network, best)
@@ -108,6 +110,8 @@ def searched(asked: Question, shapes: Mapping[str, Parents], floor: int, deadlin
         if cost == floor or deadline.passed():
             break
         cost, best = min((cost, best), _priced(network, shape))
+    if cost > floor and not deadline.passed():
+        floor = max(floor, growth_bound(network, asked.parts, cost, deadline))
     best = improve(network, best, floor, deadline.share(0.4 if network.size <= PROVABLE else 0.8))
     cost, _ = served_in_best_order(network, best)
     proof = prove_tree(network, cost, floor, deadline)
