@@ -3,10 +3,11 @@
 A *channel* is two rings of 64-byte lines in shared memory, one for each direction. Each line holds a message of up to
 56 bytes and its header, so a message costs one invalidate and one fill of a cache line and no system call while the
 receiver is awake. A receiver spins for a while, then sleeps on its *doorbell*, one for all its channels; senders ring
-it only when it sleeps. A *wait set* waits for many channels at once.
+it only when it sleeps. A *wait set* waits for many channels at once, and for file descriptors; `await
+channel.receive_async()` waits in an event loop.
 
 The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`,
-`channel.h`, `doorbell.h`, `wait.h`, `measure.h`. This package needs nothing but the standard library.
+`channel.h`, `doorbell.h`, `wait.h`, `waitset.h`, `pace.h`, `calls.h`, `measure.h`. This package needs nothing but the standard library.
 
 Why not `multiprocessing.Pipe`: every message crosses the kernel twice and wakes a process, which costs a hundred times
 as much while the receiver is awake (`make bench ARGS=urpc`).
@@ -57,7 +58,7 @@ def pair(capacity: int = 64, *, spin_ns: int | None = None) -> tuple[Channel, Ch
     """Make both ends of a channel, each with a doorbell of its own.
 
     They survive fork: let each process use one end, and close it. `spin_ns` is the budget of both doorbells; None
-    stands for their default.
+    has it learnt.
     """
     with (
         Segment.create(capacity) as segment,

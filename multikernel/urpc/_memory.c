@@ -239,7 +239,8 @@ static PyObject *new_doorbell(Module *module, int fd, uint32_t spin_ns, void *me
         return NULL;
     }
     self->fd = fd;
-    self->bell = (struct urpc_doorbell){.memory = memory};
+    self->bell = (struct urpc_doorbell){.memory = memory, .caller = &self->caller};
+    atomic_init(&self->caller.socket, -1);
     self->polled = false;
     set_spin(self, spin_ns);
     return (PyObject *)self;
@@ -345,6 +346,7 @@ static void doorbell_dealloc(PyObject *object)
     Doorbell *self = (Doorbell *)object;
     PyTypeObject *type = Py_TYPE(self);
     close_descriptor(&self->fd);
+    urpc_caller_close(&self->caller);
     urpc_memory_unmap(self->bell.memory, URPC_DOORBELL_SIZE);
     PyObject_Free(self);
     Py_DECREF(type);

@@ -16,6 +16,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "calls.h"
 #include "channel.h"
 #include "clock.h"
 #include "pace.h"
@@ -43,6 +44,7 @@ typedef struct {
     PyObject_HEAD int fd; /* -1 once closed */
     struct urpc_doorbell bell;
     struct urpc_pace pace;
+    struct urpc_caller caller;
     bool polled; /* a wait set of ours has its calls */
 } Doorbell;
 

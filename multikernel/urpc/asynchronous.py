@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from typing_extensions import Buffer
 
@@ -101,12 +101,10 @@ async def receive(channel: Channel, timeout: float | None = None) -> bytes:  # a
 
     Raises TimeoutError if none comes in `timeout` seconds, and what `Channel.receive` raises.
     """
-    async with asyncio.timeout(timeout):
-        while True:
-            message = channel.try_receive()
-            if message is not None:
-                return message
+    async with asyncio.timeout(timeout) if timeout is not None else nullcontext():
+        while (message := channel.try_receive()) is None:
             await _until_ready(channel)
+        return message
 
 
 async def send(channel: Channel, data: Buffer, /, timeout: float | None = None) -> None:
@@ -114,6 +112,6 @@ async def send(channel: Channel, data: Buffer, /, timeout: float | None = None) 
 
     Raises TimeoutError if there is none in `timeout` seconds, and what `Channel.send` raises.
     """
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(timeout) if timeout is not None else nullcontext():
         while not channel.try_send(data):
             await _until_ready(channel)

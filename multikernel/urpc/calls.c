@@ -49,20 +49,39 @@ int urpc_calls_open(uint64_t *address)
 void urpc_calls_drain(int calls)
 {
     char nothing;
-    while (recv(calls, &nothing, sizeof nothing, MSG_DONTWAIT) >= 0) {
+    recv(calls, &nothing, sizeof nothing, MSG_DONTWAIT);
+}
+
+static int socket_of(struct urpc_caller *caller)
+{
+    int known = atomic_load_explicit(&caller->socket, memory_order_relaxed);
+    if (known >= 0) {
+        return known;
+    }
+    int fresh = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fresh >= 0 && atomic_compare_exchange_strong(&caller->socket, &known, fresh)) {
+        return fresh;
+    }
+    if (fresh >= 0) {
+        close(fresh);
+    }
+    return known;
+}
+
+void urpc_caller_close(struct urpc_caller *caller)
+{
+    int known = atomic_exchange(&caller->socket, -1);
+    if (known >= 0) {
+        close(known);
     }
 }
 
-void urpc_call(uint64_t address)
+void urpc_call(struct urpc_caller *caller, uint64_t address)
 {
-    if (address == 0) {
-        return;
-    }
     struct sockaddr_un there;
-    socklen_t length = name(address, &there);
-    int caller = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (caller >= 0) {
-        sendto(caller, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&there, length);
-        close(caller);
+    int from = caller == NULL || address == 0 ? -1 : socket_of(caller);
+    if (from >= 0) {
+        socklen_t length = name(address, &there);
+        sendto(from, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&there, length);
     }
 }

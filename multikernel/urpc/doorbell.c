@@ -19,7 +19,7 @@ static void call(const struct urpc_doorbell *bell, uint32_t flags)
         urpc_futex_wake(&bell->memory->word, INT_MAX);
     }
     if (flags & URPC_POLLED) {
-        urpc_call(atomic_load_explicit(&bell->memory->address, memory_order_acquire));
+        urpc_call(bell->caller, atomic_load_explicit(&bell->memory->address, memory_order_acquire));
     }
 }
 

@@ -125,12 +125,14 @@ _Static_assert(offsetof(struct urpc_doorbell_memory, word) == URPC_APART, "the w
 _Static_assert(sizeof(struct urpc_doorbell_memory) == URPC_DOORBELL_SIZE, "a doorbell is two pages");
 
 struct urpc_pace;
+struct urpc_caller;
 
 /* One process's view of a doorbell. */
 struct urpc_doorbell {
     struct urpc_doorbell_memory *memory;
-    uint64_t spin_ns;       /* how long its owner spins before it sleeps; 0 where kernels share a core */
-    struct urpc_pace *pace; /* or NULL; what is learnt of that (pace.h), and then goes for spin_ns */
+    uint64_t spin_ns;           /* how long its owner spins before it sleeps; 0 where kernels share a core */
+    struct urpc_pace *pace;     /* or NULL; what is learnt of that (pace.h), and then goes for spin_ns */
+    struct urpc_caller *caller; /* to ring an owner who polls (calls.h); NULL: he finds out by himself */
 };
 
 size_t urpc_doorbell_size(uint32_t spin_ns);

@@ -14,11 +14,11 @@
  *   - have been marked since (doorbell.h),
  *   - were ready the last time: marks tell of changes, and a channel is ready as long as there is something,
  *   - have been added or closed since,
- *   - and at one more, whose turn it is; and at all, when a second has passed without.
+ *   - and every few looks at one more, whose turn it is; and at all, when a second of sleep has passed.
  *
  * The last is for peers that are not correct: everyone who sends here can also wipe out marks. A wiped mark
- * delays its message by a second at most while we sleep, or by as many looks as there are channels while we
- * do not; it loses none.
+ * delays its message by a second at most while we sleep, or by as many such turns as there are channels
+ * while we do not; it loses none.
  *
  * A wait set belongs to one thread at a time. One wait set of a doorbell uses the marks; further ones of the
  * same process, and the channels of one that could not get memory for them, are watched one by one.
@@ -41,6 +41,7 @@ struct urpc_waitset {
     struct urpc_watch *watches;    /* of candidates[i], where all channels are watched */
     struct urpc_channel **by_slot; /* URPC_SLOTS of them; NULL: channels are watched */
     uint32_t next_slot;            /* where to look for a free one */
+    size_t looks;                  /* ever taken */
     size_t turn;                   /* of channels: who is looked at without reason */
     uint64_t swept;                /* when all were, CLOCK_MONOTONIC ns */
 };

@@ -130,3 +130,30 @@ def test_what_does_not_wait_keeps_the_lock(ticks: Callable[[], int], star: Calla
         near.try_receive()
         ready.wait(0)
     assert ticks() == before
+
+
+def test_kernels_that_share_a_core_learn_to_block_at_once(run: Callable[..., str]) -> None:
+    """While one spins the other cannot answer: of a thousand waits only few may find that out again."""
+    spun = int(
+        run(
+            """
+            import os
+            from multikernel import urpc
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+            a, b = urpc.pair()
+            child = os.fork()
+            if child == 0:
+                for _ in range(1000):
+                    b.send(b.receive(60))
+                os._exit(0)
+            spun = 0
+            for _ in range(1000):
+                spun += a.own_doorbell.spins
+                a.send(b"x")
+                a.receive(60)
+            assert os.waitpid(child, 0)[1] == 0
+            print(spun)
+            """
+        )
+    )
+    assert spun < 200

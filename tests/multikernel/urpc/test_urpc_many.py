@@ -163,7 +163,7 @@ def test_wiped_marks_delay_a_message_and_do_not_lose_it(star: Callable[..., Any]
     middle = star(MANY)
     ready = everything(middle)
     with mmap.mmap(middle.bell.fd, MARKS) as memory:
-        for near, far in zip(middle.near, middle.far, strict=True):
+        for near, far in list(zip(middle.near, middle.far, strict=True))[:3]:
             far.send(b"x")
             memory[256:MARKS] = bytes(MARKS - 256)
             assert ready.wait(30) == [near]

@@ -30,6 +30,7 @@ enum { LOST_NS = 900000000 };
 static struct urpc_channel near[CHANNELS], far[CHANNELS];
 static struct urpc_doorbell bell, others;
 static struct urpc_waitset set;
+static struct urpc_caller caller = {-1};
 static struct urpc_patience patience;
 static uint64_t seed;
 
@@ -62,6 +63,7 @@ static void *memory_of(size_t size)
 static void open_all(void)
 {
     bell.memory = memory_of(URPC_DOORBELL_SIZE);
+    bell.caller = &caller;
     others.memory = memory_of(URPC_DOORBELL_SIZE);
     urpc_waitset_init(&set, &bell);
     for (int i = 0; i < CHANNELS; i++) {
