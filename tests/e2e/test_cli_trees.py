@@ -80,7 +80,7 @@ def test_people_get_tables(latency: Path) -> None:
         (["tree", "--root", "0", "--weights", "1"], "--weights go with --roots"),
         (["tree", "--root", "0", "--members", "a-b"], "write it like 0-3,8"),
         (["routes", "-k", "0"], "Invalid value for '--max-neighbours'"),
-        (["routes", "-k", "1"], "most is 1, by which 8 cores stay apart in pairs"),
+        (["routes", "-k", "1"], "max_neighbours is 1, by which 8 cores stay apart in pairs"),
         (["routes", "-k", "2", "--cores", "0,88"], "--members 88"),
         (["routes", "-k", "2", "--cores", "0,0"], "names a core twice"),
     ],
