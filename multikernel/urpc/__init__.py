@@ -16,14 +16,18 @@ Why not POSIX shared memory: it has names, and what has a name is left behind by
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from multikernel.urpc._urpc import (
     MAX_INLINE,
+    Buffer,
     Channel,
     Closed,
     Corrupt,
     Doorbell,
     MessageTooLong,
     PeerDied,
+    Pool,
     Segment,
     UrpcError,
     WaitSet,
@@ -36,12 +40,14 @@ from multikernel.urpc.peers import watch_peer
 
 __all__ = [
     "MAX_INLINE",
+    "Buffer",
     "Channel",
     "Closed",
     "Corrupt",
     "Doorbell",
     "MessageTooLong",
     "PeerDied",
+    "Pool",
     "Segment",
     "UrpcError",
     "WaitSet",
@@ -54,15 +60,17 @@ __all__ = [
 ]
 
 
-def pair(capacity: int = 64, *, spin_ns: int | None = None) -> tuple[Channel, Channel]:
+def pair(capacity: int = 64, *, spin_ns: int | None = None, pool: int = 0) -> tuple[Channel, Channel]:
     """Make both ends of a channel, each with a doorbell of its own.
 
     They survive fork: let each process use one end, and close it. `spin_ns` is the budget of both doorbells; None
-    has it learnt.
+    has it learnt. With a `pool`, of so many bytes for each end, payloads can be passed by reference (`Channel.allocate`), and messages may
+    be longer than the ring.
     """
     with (
         Segment.create(capacity) as segment,
         Doorbell.create(spin_ns) as first,
         Doorbell.create(spin_ns) as second,
+        (Pool.create(pool) if pool else nullcontext()) as memory,
     ):
-        return Channel(segment, 0, first, second), Channel(segment, 1, second, first)
+        return Channel(segment, 0, first, second, memory), Channel(segment, 1, second, first, memory)

@@ -87,7 +87,7 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
     case URPC_TOO_LONG:
         PyErr_Format(module->too_long,
                      "a message of %zd bytes is longer than the %u that a channel of capacity %u carries; "
-                     "send it in parts, or make the capacity larger",
+                     "send it in parts, make the capacity larger, or give the channel a pool",
                      length, urpc_max_message(self->channel.capacity), self->channel.capacity);
         break;
     case URPC_TIMEOUT:
@@ -105,16 +105,38 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
 
 /* ---- making and ending ---- */
 
+static bool add_pool(Channel *self, Pool *pool)
+{
+    if (!urpc_pool_init(&self->loans, pool->memory, pool->pages, self->side)) {
+        PyErr_NoMemory();
+        return false;
+    }
+    self->pool = (Pool *)Py_NewRef(pool);
+    if (!urpc_pool_claim(&self->loans)) {
+        PyErr_Format(
+            module_of(self)->error,
+            "side %d of this pool has been taken already; a pool serves one channel, once: create another",
+            self->side);
+        return false;
+    }
+    return true;
+}
+
 static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"segment", "side", "own_doorbell", "peer_doorbell", NULL};
+    static char *names[] = {"segment", "side", "own_doorbell", "peer_doorbell", "pool", NULL};
     Module *module = PyType_GetModuleState(type);
     Segment *segment;
     Doorbell *own, *peer;
+    PyObject *pool = Py_None;
     int side;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!O!:Channel", names, module->segment, &segment,
-                                     &side, module->doorbell, &own, module->doorbell, &peer)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!O!|O:Channel", names, module->segment,
+                                     &segment, &side, module->doorbell, &own, module->doorbell, &peer,
+                                     &pool)) {
         return NULL;
+    }
+    if (pool != Py_None && !Py_IS_TYPE(pool, module->pool)) {
+        return PyErr_Format(PyExc_TypeError, "pool must be a Pool or None, not %s", Py_TYPE(pool)->tp_name);
     }
     if (side != 0 && side != 1) {
         return PyErr_Format(PyExc_ValueError, "side must be 0 or 1, not %d", side);
@@ -144,6 +166,10 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *
             "side %d of this segment has been taken already; a segment serves one channel, once: "
             "create another",
             side);
+    }
+    if (pool != Py_None && !add_pool(self, (Pool *)pool)) {
+        Py_DECREF(self);
+        return NULL;
     }
     return (PyObject *)self;
 }
@@ -182,6 +208,10 @@ static void channel_dealloc(PyObject *object)
     }
     end(self);
     Py_XDECREF(self->spare);
+    if (self->pool != NULL) {
+        urpc_pool_end(&self->loans);
+        Py_DECREF(self->pool);
+    }
     Py_DECREF(self->segment);
     Py_DECREF(self->own);
     Py_DECREF(self->peer);
@@ -258,6 +288,36 @@ static PyMethodDef channel_methods[] = {
                "once for "
                "all: the number sent. Never blocks.\n\n"
                "Raises as send() does; those before the one at fault have been sent.")},
+    {"send_many", FAST(channel_send_many), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("send_many($self, messages, /, timeout=None)\n--\n\n"
+               "Send a sequence of messages in order, and wake the receiver seldom; blocks while there is no "
+               "room.\n\n"
+               "Raises as send() does; those before the one at fault have been sent.")},
+    {"receive_many", FAST(channel_receive_many), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR(
+         "receive_many($self, timeout=None)\n--\n\n"
+         "All messages that are there; blocks until there is one. At most as many as the ring has lines.\n\n"
+         "Raises as receive() does, but only if there is no message before the error.")},
+    {"allocate", FAST(channel_allocate), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("allocate($self, size, /, timeout=None)\n--\n\n"
+               "A Buffer of `size` bytes from this channel's pool, to be filled and sent without a copy: "
+               "send(buffer) "
+               "passes it on. Its content is not cleared. Blocks while the pool has no room.\n\n"
+               "Raises TimeoutError if the other end gives nothing back in time, MessageTooLong if the pool "
+               "is smaller, "
+               "UrpcError if there is none, Closed.")},
+    {"receive_view", FAST(channel_receive_view), METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR(
+         "receive_view($self, timeout=None)\n--\n\n"
+         "As receive(), but a memoryview: of what was passed by reference, without a copy, else of the "
+         "bytes.\n\n"
+         "What was passed by reference may be written to, and goes back to its sender when the view and all "
+         "that "
+         "were made from it are gone: `with channel.receive_view() as view:`. A hostile peer can change it "
+         "while you look; bytes(view) holds still.")},
+    {"try_receive_view", channel_try_receive_view, METH_NOARGS,
+     PyDoc_STR("try_receive_view($self, /)\n--\n\nAs receive_view(), or None if there is no message now. "
+               "Never blocks.")},
     {"receive", FAST(channel_receive), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR(
          "receive($self, timeout=None)\n--\n\n"

@@ -53,6 +53,8 @@ static int execute(PyObject *object)
         (module->doorbell = add_type(object, &doorbell_spec)) == NULL ||
         (module->channel = add_type(object, &channel_spec)) == NULL ||
         (module->waitset = add_type(object, &waitset_spec)) == NULL ||
+        (module->pool = add_type(object, &pool_spec)) == NULL ||
+        (module->buffer = add_type(object, &buffer_spec)) == NULL ||
         (module->error = add_exception(object, "UrpcError",
                                        "Something about a channel, and not the system, is wrong.", NULL)) ==
             NULL ||

@@ -20,6 +20,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "pace.h"
+#include "pool.h"
 #include "waitset.h"
 
 typedef struct {
@@ -27,6 +28,8 @@ typedef struct {
     PyTypeObject *doorbell;
     PyTypeObject *channel;
     PyTypeObject *waitset;
+    PyTypeObject *pool;
+    PyTypeObject *buffer;
     PyObject *error;
     PyObject *closed;
     PyObject *peer_died;
@@ -49,7 +52,15 @@ typedef struct {
 } Doorbell;
 
 typedef struct {
+    PyObject_HEAD int fd; /* -1 once closed */
+    uint32_t pages;
+    void *memory;
+} Pool;
+
+typedef struct {
     PyObject_HEAD struct urpc_channel channel;
+    Pool *pool;             /* or NULL */
+    struct urpc_pool loans; /* this side of it */
     PyObject *weak_references;
     Segment *segment;
     Doorbell *own;
@@ -65,7 +76,7 @@ typedef struct {
     pid_t process;
 } Channel;
 
-extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec;
+extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec, pool_spec, buffer_spec;
 extern PyMethodDef floor_methods[];
 
 static inline Module *module_of(void *object)
@@ -121,6 +132,21 @@ PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, P
 /* ... in _asynchronous.c ... */
 PyObject *channel_receive_async(PyObject *self, PyObject *arguments, PyObject *keywords);
 PyObject *channel_send_async(PyObject *self, PyObject *arguments, PyObject *keywords);
+FAST_METHOD(channel_receive_view);
+PyObject *channel_try_receive_view(PyObject *self, PyObject *unused);
+FAST_METHOD(channel_send_many);
+FAST_METHOD(channel_receive_many);
+/* Send bytes as a message of a kind: 1 sent, 0 no room in time, -1 exception. */
+int send_of_kind(Channel *self, enum urpc_kind kind, const void *data, size_t length, uint64_t timeout);
+/* ... in _pool.c, with what those in _messages.c need of it ... */
+FAST_METHOD(channel_allocate);
+bool is_buffer(const Channel *self, PyObject *object);
+int send_buffer(Channel *self, PyObject *buffer, uint64_t timeout);
+/* Copy a message that no ring holds into the pool, and send it by reference. Results as send_of_kind. */
+int send_through_pool(Channel *self, const void *data, size_t length, uint64_t timeout);
+/* The loan that urpc_poll has found: copied and given back, or as it is. */
+PyObject *take_loan_as_bytes(Channel *self);
+PyObject *take_loan_as_buffer(Channel *self);
 /* ... and in _measure.c */
 FAST_METHOD(channel_ping);
 FAST_METHOD(channel_ping_batches);
@@ -135,6 +161,7 @@ bool parse_count(PyObject *argument, size_t *count);
 #define DEFAULT_TIMEOUT_NS UINT64_C(10000000000)
 
 #define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 #endif

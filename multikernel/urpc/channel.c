@@ -54,7 +54,7 @@ static bool accept_acknowledgement(struct urpc_channel *channel, uint64_t header
 static bool is_message(const struct urpc_channel *channel, uint64_t header, uint64_t position)
 {
     return urpc_header_sequence(header) == ((position + 1) & URPC_COUNT_MASK) &&
-           urpc_header_kind(header) == URPC_MESSAGE &&
+           (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_LENT) &&
            urpc_header_length(header) <= urpc_max_message(channel->capacity);
 }
 
@@ -117,8 +117,8 @@ static enum urpc_result make_room(struct urpc_channel *channel, uint32_t lines, 
     return URPC_AGAIN;
 }
 
-enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
-                              struct urpc_watch *watch)
+enum urpc_result urpc_publish_as(struct urpc_channel *channel, enum urpc_kind kind, const void *data,
+                                 size_t length, struct urpc_watch *watch)
 {
     if (unlikely(channel->broken)) {
         return channel->broken;
@@ -153,7 +153,7 @@ enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, si
                               memory_order_relaxed);
         done += part;
     }
-    atomic_store_explicit(&line->header, urpc_header(first + 1, channel->consumed, length, URPC_MESSAGE),
+    atomic_store_explicit(&line->header, urpc_header(first + 1, channel->consumed, length, kind),
                           memory_order_release);
     channel->sent += lines;
     channel->told = channel->consumed;
@@ -167,7 +167,8 @@ static bool is_stale(const struct urpc_channel *channel, uint64_t header)
         return header == 0;
     }
     return urpc_header_sequence(header) == ((channel->consumed + 1 - channel->capacity) & URPC_COUNT_MASK) &&
-           (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_CONTINUED);
+           (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_LENT ||
+            urpc_header_kind(header) == URPC_CONTINUED);
 }
 
 enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch)

@@ -148,8 +148,14 @@ void urpc_peer_died(struct urpc_channel *channel);
 
 /* Put a message into the ring, without notifying: OK, AGAIN, CLOSED, CORRUPT or TOO_LONG. Never part of it.
  */
-enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
-                              struct urpc_watch *watch);
+enum urpc_result urpc_publish_as(struct urpc_channel *channel, enum urpc_kind kind, const void *data,
+                                 size_t length, struct urpc_watch *watch);
+
+static inline enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
+                                            struct urpc_watch *watch)
+{
+    return urpc_publish_as(channel, URPC_MESSAGE, data, length, watch);
+}
 
 /* After something was published: mark this channel if the peer has marks, and wake the peer if it sleeps. */
 static inline void urpc_notify(const struct urpc_channel *channel)
@@ -175,6 +181,12 @@ static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const
 
 /* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. */
 enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch);
+
+/* Does the message that urpc_poll has just found refer to a pool (pool.h)? */
+static inline bool urpc_is_loan(const struct urpc_channel *channel)
+{
+    return urpc_header_kind(channel->header) == URPC_LENT;
+}
 
 /* Copy out, and consume, the message that urpc_poll has just found: OK or CORRUPT. `data` has room for
  * `length`. */
