@@ -6,6 +6,7 @@ bus do not overlap, what is behind a bridge lies in its window. What is alike is
 """
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from skb.solver.pci_plan_packing import Placed
 from skb.solver.pci_plan_regions import Block, Item, Pool
 
 WORKERS = 4
+"""At most; more than there are cores would be in each other's way."""
 
 HIGHEST = 1 << 60
 """Addresses above are too large for CP-SAT, which adds them up in 64 bits. No machine has as many."""
@@ -56,7 +58,7 @@ def solve(
         model.hint(hint)
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(0.01, deadline.left())
-    solver.parameters.num_workers = WORKERS
+    solver.parameters.num_workers = min(WORKERS, len(os.sched_getaffinity(0)))
     status = solver.solve(model.cp)
     if status == cp_model.INFEASIBLE:
         return Answer(None, bound, proved=cost is None)

@@ -24,7 +24,7 @@ QUICK_SETS = 256
 QUICK_BEAM = 16
 """Of the first look, which is to give a plan whatever time there is."""
 
-QUICK_SHARE = 0.3
+QUICK_SHARE = 0.4
 """Of the time, for looking for a better one with as little."""
 
 MOST_WAYS = 64

@@ -133,8 +133,14 @@ class _Search:
         far = self._far[index]
         saved = (np.minimum(far + far.T, FAR) - self._pair_cost[index]).astype(np.float64)
         place = {int(core): at for at, core in enumerate(room)}
-        for at, core in enumerate(room):
-            saved[at, [place[other] for other in self._channels.neighbours(int(core)) if other in place]] = 0
+        there = [
+            (at, place[other])
+            for core, at in place.items()
+            for other in self._channels.neighbours(core)
+            if other in place
+        ]
+        rows, columns = np.array([(at, at) for at in place.values()] + there, dtype=np.int64).T
+        saved[rows, columns] = 0
         promises: Array = np.triu(saved * (1 + self._pair_traffic[index]), 1).ravel()
         return promises
 

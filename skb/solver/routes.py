@@ -1,8 +1,8 @@
 """Which channels to have when no core can have one to everybody, and which way messages then take.
 
-    routes(latency, most=4).via[3][17]      # the neighbour to which core 3 hands what is for core 17
+    routes(latency, max_neighbours=4).via[3][17]      # the neighbour to which core 3 hands what is for core 17
 
-A channel between two cores carries messages both ways; a core has `most` channels at most. A message takes the cheapest
+A channel between two cores carries messages both ways; a core has `max_neighbours` channels at most. A message takes the cheapest
 path. The channels are chosen, connected, so that the sum of path costs over all ordered pairs of cores, each times the
 traffic of the pair (1 if none is given), is least. That is NP-hard: already one that lets nobody be further than two
 channels from anybody is hard to find. So channels are built up greedily and improved by exchanging them (`route_search`),
@@ -11,7 +11,6 @@ held against what no choice can undercut (`route_bound`), and for some seven cor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -23,8 +22,7 @@ from skb.solver.route_paths import Array, Channels, Demand, distances, weighted
 from skb.solver.route_proof import PROVABLE, prove_channels
 from skb.solver.route_search import improve
 
-
-CHECKING = 8e-6  # seconds that a path of the table takes to be written and walked, some
+CHECKING = 5e-6  # seconds that a path of the table takes to be written and walked, some
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,20 @@ class Routes:
 
 def routes(
     latency: Sequence[Sequence[int]],
-    most: int,
+    max_neighbours: int,
     traffic: Sequence[Sequence[int]] | None = None,
     *,
     seconds: float = 2.0,
 ) -> Routes:
-    """Choose channels between the cores (rows of `latency`), `most` at each, and the ways through them.
+    """Choose channels between the cores (rows of `latency`), `max_neighbours` at each, and the ways through them.
 
     `latency[i][j]` is what a message over a channel from i to j takes; it may differ from that from j to i. Raises
     SolverError when an argument makes no sense, or so few channels cannot connect all cores.
     """
     deadline = Deadline.after(seconds)
-    demand = _demand(latency, most, traffic)
+    demand = _demand(latency, max_neighbours, traffic)
     size = demand.size
-    if most >= size - 1:  # everybody may have a channel to everybody
+    if max_neighbours >= size - 1:  # everybody may have a channel to everybody
         return _answer(demand, demand.every_channel(), demand.ideal(), deadline)
     floor = bound(demand)
     rest = size**2 * CHECKING  # so that the table comes in time
@@ -109,12 +107,7 @@ def path(via: Sequence[Sequence[int]], start: int, end: int) -> tuple[int, ...]:
 def _answer(demand: Demand, channels: Channels, lowest: int, deadline: Deadline) -> Routes:
     far = distances(demand, channels)
     via = next_hops(demand, channels)
-    for start in range(demand.size):
-        for end in range(demand.size):
-            passed = path(via, start, end)
-            cost = sum(int(demand.latency[a, b]) for a, b in pairwise(passed))
-            if cost != far[start, end]:
-                raise AssertionError(f"the table leads from {start} to {end} at {cost}, not at {far[start, end]}")
+    _walk(demand, via, far)
     cost = weighted(demand, far)
     asked = np.where(demand.traffic > 0, far, -1)
     start, end = divmod(int(asked.argmax()), demand.size)
@@ -130,16 +123,34 @@ def _answer(demand: Demand, channels: Channels, lowest: int, deadline: Deadline)
     )
 
 
-def _demand(latency: Sequence[Sequence[int]], most: int, traffic: Sequence[Sequence[int]] | None) -> Demand:
+def _walk(demand: Demand, via: Sequence[Sequence[int]], far: Array) -> None:
+    """Go all ways of a table at once: whoever has not arrived, or paid more than the cheapest path, found a mistake in here."""
+    at, ends = np.indices((demand.size, demand.size))
+    table = np.array(via, dtype=np.int64)
+    paid = np.zeros_like(far)
+    for _ in range(demand.size):
+        if (at == ends).all():
+            break
+        after = table[at, ends]
+        paid += demand.latency[at, after]
+        at = after
+    if (at != ends).any() or (paid != far).any():
+        start, end = (int(place[0]) for place in np.nonzero((at != ends) | (paid != far)))
+        raise AssertionError(f"the table leads from {start} to {end} at {paid[start, end]}, not at {far[start, end]}")
+
+
+def _demand(latency: Sequence[Sequence[int]], max_neighbours: int, traffic: Sequence[Sequence[int]] | None) -> Demand:
     ways = checked("latency", latency)
     size = len(ways)
     if not size:
         raise SolverError("latency has no rows; give one for each core")
-    if type(most) is not int or most < 1:
-        raise SolverError(f"most is {most!r}, by which no core has a neighbour; give an integer from 1")
-    if most == 1 and size > 2:
+    if type(max_neighbours) is not int or max_neighbours < 1:
         raise SolverError(
-            f"most is 1, by which {size} cores stay apart in pairs; give at least 2, so that all can be connected"
+            f"max_neighbours is {max_neighbours!r}, by which no core has a neighbour; give an integer from 1"
+        )
+    if max_neighbours == 1 and size > 2:
+        raise SolverError(
+            f"max_neighbours is 1, by which {size} cores stay apart in pairs; give at least 2, so that all can be connected"
         )
     if traffic is None:
         amounts: Array = np.ones((size, size), dtype=np.int64)
@@ -154,7 +165,7 @@ def _demand(latency: Sequence[Sequence[int]], most: int, traffic: Sequence[Seque
     np.fill_diagonal(costs, 0)
     if int(costs.max(initial=0)) * size * size * max(1, int(amounts.sum())) >= 2**62:
         raise SolverError("latency and traffic are too large to be summed exactly; give smaller units")
-    return Demand(costs, amounts, most)
+    return Demand(costs, amounts, max_neighbours)
 
 
 def _array(name: str, rows: Sequence[Sequence[int]]) -> Array:

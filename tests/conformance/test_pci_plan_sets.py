@@ -32,8 +32,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
         yield one
 
 
-def memory_alone(devices: DeviceSet) -> int | None:
-    """What greedy placement uses at least, whichever its order; None if it fails in one that ours has to be no worse than."""
+def greedily_used(devices: DeviceSet) -> int | None:
+    """What greedy placement uses in the better of its orders; None if it fails in both."""
     used = []
     for largest_first in (False, True):
         packed = [
@@ -47,13 +47,13 @@ def memory_alone(devices: DeviceSet) -> int | None:
 
 
 def held(judge: Judge, devices: DeviceSet) -> Any:
-    """Plan a set, have the plan judged, and hold it against greedy."""
-    found = plan(devices, seconds=5)
+    """Plan a set, have the plan judged, and hold it against greedy. It has more time than it needs: machines that test are busy."""
+    found = plan(devices, seconds=60)
     assert found.status in ("optimal", "feasible"), found.reason
     violations, uses = judge.judge(devices, found)
     assert violations == "[]"
     assert sum(used for _, used in uses.values()) == found.used
-    theirs = memory_alone(devices)
+    theirs = greedily_used(devices)
     assert theirs is None or found.used <= theirs
     assert found.bound <= found.used
     return found
@@ -77,7 +77,7 @@ def test_the_large_set_wastes_hardly_anything_once_it_has_room(judge: Judge) -> 
     devices = SETS["testdevices"]
     assert (len(devices.bridges), len(devices.bars)) == (15, 160)
     found = held(judge, widened(devices))
-    assert found.wasted < 2 << 20
+    assert (found.status, found.wasted < 2 << 20) == ("optimal", True)
     behind = {name: part for name, part in parts(devices).items() if plan(part).status != "infeasible"}
     assert len(behind) >= 12
     for part in behind.values():

@@ -139,8 +139,8 @@ def test_with_channels_for_all_every_path_is_the_cheapest_there_is() -> None:
     ("latency", "most", "traffic", "message"),
     [
         ([], 2, None, "latency has no rows"),
-        ([[0, 1], [1, 0]], 0, None, "most is 0, by which no core has a neighbour"),
-        ([[0] * 3] * 3, 1, None, "most is 1, by which 3 cores stay apart in pairs"),
+        ([[0, 1], [1, 0]], 0, None, "max_neighbours is 0, by which no core has a neighbour"),
+        ([[0] * 3] * 3, 1, None, "max_neighbours is 1, by which 3 cores stay apart in pairs"),
         ([[0, -1], [1, 0]], 1, None, r"latency\[0\]\[1\] is -1"),
         ([[0, 1], [1, 0]], 1, [[1]], "traffic has 1 rows and latency 2"),
         ([[0, 1], [1, 0]], 1, [[0, -2], [1, 0]], r"traffic\[0\]\[1\] is -2"),
