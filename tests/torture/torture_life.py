@@ -22,6 +22,7 @@ from itertools import combinations
 from torture_player import Counts, Ends, play
 
 from multikernel import urpc
+from multikernel.lifeline import die_with_parent
 
 PROCESSES = 4
 MORTALS = PROCESSES - 1
@@ -103,10 +104,11 @@ class Veteran:
 def start_veteran(cores: Sequence[int]) -> Veteran:
     """Fork the veteran."""
     here, there = socket.socketpair()
+    parent = os.getpid()
     process = os.fork()
     if process == 0:
         here.close()
-        _child(lambda: _grow_old(there, cores))
+        _child(parent, lambda: _grow_old(there, cores))
     there.close()
     return Veteran(process, here)
 
@@ -171,6 +173,7 @@ class Life:
         bells = [urpc.Doorbell.create(spin) for spin in plan.spins]
         segments = {pair: urpc.Segment.create(lines) for pair, lines in zip(PAIRS, plan.capacities, strict=True)}
         begin_reading, begin_writing = os.pipe()
+        parent = os.getpid()
         for who in range(1, PROCESSES):
             reading, writing = os.pipe()
             process = os.fork()
@@ -182,7 +185,7 @@ class Life:
                     processes = {VETERAN: self.veteran.process} | {int(peer): known for peer, known in told.items()}
                     self._mortal(who, writing, bells, segments, processes, counts, cores)
 
-                _child(live)
+                _child(parent, live)
             os.close(writing)
             self.processes[who] = process
             self._verdicts[who] = reading
@@ -264,10 +267,11 @@ class Life:
         self._counts.close()
 
 
-def _child(part: Callable[[], None]) -> None:
-    """Run a forked process's part; it never returns."""
+def _child(parent: int, part: Callable[[], None]) -> None:
+    """Run a forked process's part; it never returns, and does not outlive the process that runs the lives."""
     status = 1
     try:
+        die_with_parent(parent)
         part()
         status = 0
     except BaseException:
