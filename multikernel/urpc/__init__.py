@@ -71,6 +71,6 @@ def pair(capacity: int = 64, *, spin_ns: int | None = None, pool: int = 0) -> tu
         Segment.create(capacity) as segment,
         Doorbell.create(spin_ns) as first,
         Doorbell.create(spin_ns) as second,
-        (Pool.create(pool) if pool else nullcontext()) as memory,
+        Pool.create(pool) if pool else nullcontext() as memory,
     ):
         return Channel(segment, 0, first, second, memory), Channel(segment, 1, second, first, memory)

@@ -138,7 +138,7 @@ PyObject *channel_send_many(PyObject *object, PyObject *const *arguments, Py_ssi
         return NULL;
     }
     bool told = true;
-    Py_ssize_t length, sent = 0;
+    Py_ssize_t length = 0, sent = 0;
     enum urpc_result result = URPC_OK;
     for (; result == URPC_OK && sent < PySequence_Fast_GET_SIZE(sequence); sent++) {
         PyObject *message = PySequence_Fast_GET_ITEM(sequence, sent);
