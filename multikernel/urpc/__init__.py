@@ -3,10 +3,11 @@
 A *channel* is two rings of 64-byte lines in shared memory, one for each direction. Each line holds a message of up to
 56 bytes and its header, so a message costs one invalidate and one fill of a cache line and no system call while the
 receiver is awake. A receiver spins for a while, then sleeps on its *doorbell*, one for all its channels; senders ring
-it only when it sleeps. A *wait set* waits for many channels at once.
+it only when it sleeps. A *wait set* waits for many channels at once. A *relay* makes
+channels a multicast tree, which passes messages on, and gathers acknowledgements and numbers, without running Python.
 
 The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`,
-`channel.h`, `doorbell.h`, `wait.h`, `measure.h`. This package needs nothing but the standard library.
+`channel.h`, `doorbell.h`, `wait.h`, `relay.h`, `measure.h`. This package needs nothing but the standard library.
 
 Why not `multiprocessing.Pipe`: every message crosses the kernel twice and wakes a process, which costs a hundred times
 as much while the receiver is awake (`make bench ARGS=urpc`).
@@ -23,6 +24,7 @@ from multikernel.urpc._urpc import (
     Doorbell,
     MessageTooLong,
     PeerDied,
+    Relay,
     Segment,
     UrpcError,
     WaitSet,
@@ -41,6 +43,7 @@ __all__ = [
     "Doorbell",
     "MessageTooLong",
     "PeerDied",
+    "Relay",
     "Segment",
     "UrpcError",
     "WaitSet",

@@ -1,6 +1,8 @@
 /* Channel: how an end is made, looked at, forked and closed. What it carries is in _messages.c. */
 #include "_urpc.h"
 
+#include "relay.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <structmember.h>
@@ -27,6 +29,11 @@ static void count_forks(void)
 void note_forks(void)
 {
     pthread_once(&counting, count_forks);
+}
+
+unsigned fork_count(void)
+{
+    return forks;
 }
 
 /* After a fork both processes hold this end; it belongs to the one that uses it. */
@@ -173,6 +180,7 @@ static void channel_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     }
     end(self);
+    urpc_relay_forget(&self->channel);
     Py_XDECREF(self->spare);
     Py_DECREF(self->segment);
     Py_DECREF(self->own);

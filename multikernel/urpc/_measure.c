@@ -56,6 +56,12 @@ static PyObject *measure(PyObject *object, const char *name, measurement *run, P
         !parse_count(given, &count) || !channel_usable(self)) {
         return NULL;
     }
+    if (self->channel.divert != NULL) {
+        PyErr_SetString(module_of(self)->error,
+                        "this channel carries trees (Relay), whose messages come between; "
+                        "measure it before the first relay is made");
+        return NULL;
+    }
     uint64_t *ps = run == echo ? NULL : PyMem_New(uint64_t, count);
     if (ps == NULL && run != echo) {
         return PyErr_NoMemory();

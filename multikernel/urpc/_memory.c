@@ -230,6 +230,7 @@ static PyObject *new_doorbell(Module *module, int fd, uint64_t spin_ns, void *me
     }
     self->fd = fd;
     self->bell = (struct urpc_doorbell){memory, spin_ns};
+    self->relays = NULL;
     return (PyObject *)self;
 }
 

@@ -22,7 +22,7 @@ static bool send_bytes(Channel *self, const void *data, size_t length, uint64_t 
             return false;
         }
         uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
-        if (wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1) != WAIT_AGAIN) {
+        if (wait_relaying(&waiting, self->own, ticket, &watch, 1) != WAIT_AGAIN) {
             return false;
         }
     }
@@ -169,7 +169,7 @@ static PyObject *receive_bytes(Channel *self, uint64_t timeout)
         }
         prepare_spare(self);
         uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
-        if (wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1) != WAIT_AGAIN) {
+        if (wait_relaying(&waiting, self->own, ticket, &watch, 1) != WAIT_AGAIN) {
             return NULL;
         }
     }

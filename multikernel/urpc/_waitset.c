@@ -161,11 +161,13 @@ static PyObject *wait_for_ready(WaitSet *self, uint64_t timeout)
     struct waiting waiting = {.timeout = timeout};
     for (;;) {
         uint32_t ticket = urpc_doorbell_ticket(bell);
+        relays_turn(self->bell);
         PyObject *ready = scan(self);
-        if (ready == NULL || PyList_GET_SIZE(ready) > 0 || urpc_doorbell_answer(bell) || timeout == 0) {
+        if (ready == NULL || PyList_GET_SIZE(ready) > 0 || relays_have_news(self->bell) ||
+            urpc_doorbell_answer(bell) || timeout == 0) {
             return ready;
         }
-        switch (wait_for(&waiting, bell, ticket, self->watches, (size_t)self->count)) {
+        switch (wait_relaying(&waiting, self->bell, ticket, self->watches, (size_t)self->count)) {
         case WAIT_TIMEOUT:
             return ready;
         case WAIT_RAISED:
@@ -214,7 +216,8 @@ static PyMethodDef waitset_methods[] = {
                "room again "
                "after try_send() returned False. The list is empty when time is up, or when the doorbell was "
                "rung by "
-               "hand and nothing is ready. A channel that has been closed here leaves the set by itself. One "
+               "hand, or a relay on it has news (Relay.ready), and nothing is ready. A channel that has been "
+               "closed here leaves the set by itself. One "
                "thread "
                "at a time; the cost of a look is the number of channels.")},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},

@@ -93,6 +93,8 @@ enum urpc_result {
     URPC_STOPPED,
 };
 
+struct urpc_port;
+
 /* One side of a channel, private to its process. */
 struct urpc_channel {
     /* for sending */
@@ -115,6 +117,10 @@ struct urpc_channel {
     const struct urpc_doorbell *peer_doorbell;
     enum urpc_result broken; /* URPC_OK, or URPC_CORRUPT for ever */
     bool gone;               /* the peer's process has ended, and closed nothing (urpc_peer_died) */
+    /* For trees (relay.h): what urpc_poll does with a message of one. OK: dealt with; AGAIN: it has to wait;
+     * CLOSED, or NULL here: there is nobody yet to take it. */
+    enum urpc_result (*divert)(struct urpc_channel *channel);
+    struct urpc_port *ports;
 };
 
 /* Bytes of a segment whose rings have this capacity; 0 if it is no power of two between the limits. */
@@ -137,8 +143,14 @@ void urpc_peer_died(struct urpc_channel *channel);
 
 /* Put a message into the ring, without notifying: OK, AGAIN, CLOSED, CORRUPT or TOO_LONG. Never part of it.
  */
-enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
-                              struct urpc_watch *watch);
+enum urpc_result urpc_publish_as(struct urpc_channel *channel, enum urpc_kind kind, const void *data,
+                                 size_t length, struct urpc_watch *watch);
+
+static inline enum urpc_result urpc_publish(struct urpc_channel *channel, const void *data, size_t length,
+                                            struct urpc_watch *watch)
+{
+    return urpc_publish_as(channel, URPC_MESSAGE, data, length, watch);
+}
 
 /* Publish, and wake the peer if it sleeps. */
 static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const void *data, size_t length,
@@ -151,12 +163,17 @@ static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const
     return result;
 }
 
-/* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. */
+/* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. Messages of trees are dealt with on
+ * the way, and none of the caller's business: a relay passes them on, or they wait in the ring, and with them
+ * what is behind them (AGAIN, or CLOSED). */
 enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch);
 
 /* Copy out, and consume, the message that urpc_poll has just found: OK or CORRUPT. `data` has room for
- * `length`. */
+ * `length`, or is NULL: then it is only consumed. */
 enum urpc_result urpc_take(struct urpc_channel *channel, void *data);
+
+/* The first eight bytes of that message, however many there are; not consumed, and not to be trusted. */
+uint64_t urpc_first_word(const struct urpc_channel *channel);
 
 /*
  * After URPC_AGAIN from publish: is there now the room that was wanted, or a reason why there never will be?

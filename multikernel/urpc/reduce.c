@@ -44,7 +44,8 @@ static double combine_float(enum urpc_operation operation, double one, double ot
     return (operation == URPC_MIN ? other < one : other > one) ? other : one;
 }
 
-void urpc_reduce(enum urpc_operation operation, enum urpc_type type, void *into, const void *from, size_t count)
+void urpc_reduce(enum urpc_operation operation, enum urpc_type type, void *into, const void *from,
+                 size_t count)
 {
     unsigned char *target = into;
     const unsigned char *source = from;

@@ -18,6 +18,7 @@ enum urpc_type { URPC_INT64, URPC_UINT64, URPC_FLOAT64 };
 bool urpc_reducible(unsigned operation, unsigned type);
 
 /* into[i] := into[i] operation from[i], for `count` numbers at no particular alignment. They do not overlap. */
-void urpc_reduce(enum urpc_operation operation, enum urpc_type type, void *into, const void *from, size_t count);
+void urpc_reduce(enum urpc_operation operation, enum urpc_type type, void *into, const void *from,
+                 size_t count);
 
 #endif
