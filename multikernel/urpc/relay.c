@@ -327,7 +327,7 @@ static bool conclude(struct urpc_relay *relay)
         return false;
     }
     if (everyone) {
-        load_hand(relay, word_of(relay, RESULT, relay->sum_mark, relay->rounds + 1), vector,
+        load_hand(relay, word_of(relay, RESULT, relay->sum_mark, ++relay->results_down), vector,
                   relay->sum_length);
         pass_on(relay);
     }
@@ -437,10 +437,10 @@ static enum taken take_from_parent(struct urpc_relay *relay, struct urpc_port *p
         relay->broadcasts++;
         break;
     case RESULT:
-        if (word_number(word) != (uint32_t)(relay->results_in + 1) || !is_vector(word, length)) {
+        if (word_number(word) != (uint32_t)(relay->results_down + 1) || !is_vector(word, length)) {
             return REFUSED;
         }
-        relay->results_in++;
+        relay->results_down++;
         break;
     case CUT:
         relay->cut = true; /* fall through */

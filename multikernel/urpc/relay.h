@@ -17,8 +17,9 @@
  *   in the ring, and everything behind it: it came before its receiver was ready. Of an epoch that is past, or a relay that has been
  *   closed, it is dropped.
  *
- * Usage. urpc_relay_open; then urpc_relay_turn before every wait of this member, with urpc_relay_watches among what is waited for; both
- * urpc_poll (of any of its channels, by whomever) and the turn do all the work there is. Between turns: broadcast, contribute and
+ * Usage. urpc_relay_open; then urpc_relay_turn before every wait of this member, with urpc_relay_watches among what is waited for. Both
+ * the turn and urpc_poll (of any of its channels, by whomever) do all the work there is: whoever has polled looks at `moves` before it
+ * waits. Between turns: broadcast, contribute and
  * acknowledge put something in; the queues of deliveries and results, `stable` and `lost` are what comes out. One thread at a time.
  *
  * Order. Broadcasts and results reach every member in the order in which the root sent them, each once. A message goes to the children in
@@ -142,8 +143,8 @@ struct urpc_relay {
     size_t hand_length;
     uint32_t hand_next; /* whose turn it is */
     bool hand_full;
-    uint64_t broadcasts; /* sent at the root, or received in the hand */
-    uint64_t results_in; /* results received in the hand */
+    uint64_t broadcasts;   /* sent at the root, or received in the hand */
+    uint64_t results_down; /* likewise, results that everyone is told */
     struct urpc_queue deliveries, results;
     uint64_t acted;  /* broadcasts acknowledged here */
     uint64_t stable; /* and by everyone below; elsewhere than at the root, as the parent has been told */
