@@ -43,6 +43,9 @@ static bool turn(Relay *self)
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->tree); i++) {
         Channel *channel = (Channel *)PyTuple_GET_ITEM(self->tree, i);
+        if (channel->measuring) {
+            return false;
+        }
         if (channel->closed) {
             urpc_relay_lose(&self->relay, (uint32_t)i + (self->relay.ports[0] == NULL), URPC_LOSS_CLOSED);
         }
@@ -165,6 +168,12 @@ static bool usable(Relay *self)
                         "this relay belongs to the process that made it; after a fork, make "
                         "the child's own");
     } else {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->tree); i++) {
+            Channel *channel = (Channel *)PyTuple_GET_ITEM(self->tree, i);
+            if (channel->measuring && !channel_usable(channel)) {
+                return false;
+            }
+        }
         return true;
     }
     return false;

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[3] / "multikernel" / "urpc"
-STRESS = Path(__file__).parent / "c" / "stress.c"
-LIBRARY = ["memory.c", "doorbell.c", "wait.c", "channel.c"]
+PROGRAMS = Path(__file__).parent / "c"
+LIBRARY = ["memory.c", "doorbell.c", "wait.c", "channel.c", "reduce.c", "relay.c"]
 FLAGS = {
     "plain": ["-O2"],
     "address": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
@@ -19,7 +19,7 @@ FLAGS = {
     "thread": ["-O1", "-g", "-fsanitize=thread", "-Wno-tsan"],
 }
 
-Build = Callable[[str], Path]
+Build = Callable[[str, str], Path]
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +29,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     if compiler is None:
         pytest.skip("no C compiler on the path")
 
-    def build(kind: str) -> Path:
-        program = folder / kind
+    def build(name: str, kind: str) -> Path:
+        program = folder / f"{name}-{kind}"
         if program.exists():
             return program
         probe = subprocess.run(
@@ -42,7 +42,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
         if probe.returncode != 0 or subprocess.run([folder / "probe"], capture_output=True).returncode != 0:
             pytest.skip(f"this compiler or kernel cannot do the {kind} sanitizer: {probe.stderr.strip()[:200]}")
         strict = ["-std=gnu11", "-Wall", "-Wextra", "-Werror"]
-        sources = [STRESS, *(SOURCES / name for name in LIBRARY)]
+        sources = [PROGRAMS / f"{name}.c", *(SOURCES / name for name in LIBRARY)]
         subprocess.run(
             [compiler, *strict, *FLAGS[kind], f"-I{SOURCES}", *sources, "-o", program, "-lpthread"], check=True
         )
@@ -65,5 +65,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 )
 @pytest.mark.parametrize("seed", [1, 2])
 def test_library_keeps_its_promises(build: Build, kind: str, scenario: str, seed: int) -> None:
-    done = subprocess.run([build(kind), scenario, str(seed)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([build("stress", kind), scenario, str(seed)], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"seed {seed}\n{done.stderr[-4000:]}"
+
+
+@pytest.mark.parametrize("kind", FLAGS)
+@pytest.mark.parametrize("scenario", ["tree", "death", "hostile"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_relays_keep_their_promises(build: Build, kind: str, scenario: str, seed: int) -> None:
+    done = subprocess.run([build("relays", kind), scenario, str(seed)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr[-4000:]}"
