@@ -8,6 +8,7 @@ import os
 import signal
 import struct
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -70,6 +71,8 @@ def processes(world: World, play: Callable[[int], None]) -> Iterator[dict[int, i
                 signal.alarm(60)
                 play(member)
                 status = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(status)
         children[member] = child
@@ -437,7 +440,7 @@ def test_killed_member_is_named_to_everyone(victim: int) -> None:
             relay.barrier(30)
         except urpc.PeerDied as error:
             os.write(write, struct.pack("<II", member, error.member or 0))
-        signal.pause()
+        relay.receive(30)  # and goes on passing on, until it is killed
 
     with processes(world, play) as children:
         root = world.place(0)
