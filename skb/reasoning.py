@@ -1,4 +1,4 @@
-"""Placements and trees: costs from the rules, answers from the solver.
+"""Placements, trees and routes: costs from the rules, answers from the solver.
 
 Solving is Python at full speed for up to the seconds allowed, so it runs in processes of its own, not in the one that serves.
 """
@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from skb.api.models import Placement, PlacementRequest, Tree, TreeRequest
+from skb import tree_reasoning
+from skb.api.placement_models import Placement, PlacementRequest
+from skb.api.tree_models import Routes, RoutesRequest, Tree, TreeRequest
 from skb.errors import EngineFailed, InvalidRequest
 from skb.knowledge import Knowledge
 from skb.lifeline import die_with_parent
+from skb.placing import place, short
 from skb.solver import placement as placement_solver
-from skb.solver import tree as tree_solver
 from skb.solver.errors import SolverError
 
 Answer = TypeVar("Answer")
@@ -67,55 +69,18 @@ class Reasoner:
     async def place(self, request: PlacementRequest) -> Placement:
         """Find where dispatchers go. Raises InvalidRequest."""
         cores = await self._cores(request.cores)
-        if unknown := set(request.avoid) - set(cores):
-            raise InvalidRequest(f"avoid names cores {sorted(unknown)}, which are not among the cores {_short(cores)}")
-        if len(request.traffic) != request.dispatchers or any(
-            len(row) != request.dispatchers for row in request.traffic
-        ):
-            raise InvalidRequest(
-                f"traffic must have {request.dispatchers} rows of {request.dispatchers} numbers, one for each dispatcher"
-            )
-        (distance, source), revision = await self._knowledge.rule("core_distance", cores)
-        answer = await self._solvers.solve(
-            placement_solver.place,
-            distance,
-            request.traffic,
-            max_per_core=request.max_per_core,
-            avoid=[cores.index(core) for core in request.avoid],
-            seconds=request.seconds,
-        )
-        if answer.status == "infeasible":
-            raise InvalidRequest(f"no placement is possible: {answer.reason}")
-        return Placement(
-            assignment=[cores[index] for index in answer.assignment],
-            cost=answer.cost,
-            bound=answer.bound,
-            gap=(answer.cost - answer.bound) / answer.cost if answer.cost else 0.0,
-            status=answer.status,  # type: ignore[arg-type]  # the model checks it when it is made
-            seconds=answer.seconds,
-            distances=source,
-            revision=revision,
-        )
+        return await place(self._knowledge, partial(self._solvers.solve, placement_solver.place), request, cores)
 
     async def tree(self, request: TreeRequest) -> Tree:
-        """Find a broadcast tree. Raises InvalidRequest."""
+        """Find a tree for a broadcast or a reduction. Raises InvalidRequest."""
+        members = await self._cores(request.cores)
+        relays = await self._cores(request.relays) if request.relays else []
+        return await tree_reasoning.tree(self._knowledge, self._solvers, members, relays, request)
+
+    async def routes(self, request: RoutesRequest) -> Routes:
+        """Choose channels between cores. Raises InvalidRequest."""
         cores = await self._cores(request.cores)
-        if request.root not in cores:
-            raise InvalidRequest(f"the root {request.root} is not among the cores {_short(cores)}")
-        (send, receive, source), revision = await self._knowledge.rule("tree_costs", cores)
-        answer = await self._solvers.solve(
-            tree_solver.broadcast_tree, send, receive, cores.index(request.root), seconds=request.seconds
-        )
-        return Tree(
-            root=request.root,
-            children={cores[parent]: [cores[child] for child in below] for parent, below in answer.children.items()},
-            cost_ps=answer.cost_ps,
-            bound_ps=answer.bound_ps,
-            status=answer.status,  # type: ignore[arg-type]  # the model checks it when it is made
-            seconds=answer.seconds,
-            costs=source,
-            revision=revision,
-        )
+        return await tree_reasoning.routes(self._knowledge, self._solvers, cores, request)
 
     async def _cores(self, wanted: list[int] | None) -> list[int]:
         """Give the cores to choose from: those asked for, which must be known, or all that are online."""
@@ -125,7 +90,7 @@ class Reasoner:
         virtual = (await self._knowledge.rows("virtual_core", {}, 10**6, 0)).rows
         known = {_number(row["core"]) for row in (*core, *virtual)}
         if unknown := sorted(set(wanted) - known):
-            raise InvalidRequest(f"no core {unknown[0]} is known; known are {_short(sorted(known))}")
+            raise InvalidRequest(f"no core {unknown[0]} is known; known are {short(sorted(known))}")
         if len(set(wanted)) != len(wanted) or not wanted:
             raise InvalidRequest("cores must name at least one core, and each once")
         return wanted
@@ -133,7 +98,3 @@ class Reasoner:
 
 def _number(value: Raw) -> int:
     return msgspec.json.decode(value, type=int)
-
-
-def _short(cores: list[int]) -> str:
-    return str(cores) if len(cores) <= 16 else f"{cores[:16]} and {len(cores) - 16} more"

@@ -15,6 +15,7 @@ from skb.api import (
     machine_routes,
     models,
     optimize_routes,
+    pci_routes,
     problems,
     query_routes,
     reasoning_routes,
@@ -92,6 +93,7 @@ def _about_a_machine() -> APIRouter:
     router.include_router(reasoning_routes.router)
     router.include_router(topology_routes.router)
     router.include_router(optimize_routes.router)
+    router.include_router(pci_routes.router)
     router.include_router(query_routes.router)
     router.include_router(rule_routes.router)
     return router

@@ -20,6 +20,7 @@ _BY_END: Mapping[tuple[str, str], tokens.Scope] = {
     ("POST", "stream"): "query",
     ("POST", "explain"): "query",
     ("POST", "placement"): "query",
+    ("POST", "pci-plan"): "query",
     ("POST", "tree"): "query",
     ("POST", "routes"): "query",
     ("POST", "optimize"): "query",

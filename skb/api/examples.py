@@ -19,6 +19,23 @@ OPTIMIZE: JsonDict = {
 
 TREE: JsonDict = {"root": 0, "seconds": 0.5}
 
+PCI_PLAN: JsonDict = {
+    "devices": {
+        "windows": [{"bus": 0, "low": 0x8000_0000, "high": 0x8FFF_FFFF}],
+        "bridges": [{"function": "0000:00:01.0", "secondary": 1, "hotplug": True}],
+        "bars": [
+            {"function": "0000:01:00.0", "index": "0", "size": 0x100_0000},
+            {"function": "0000:01:00.0", "index": "2", "size": 0x4000, "width": 64, "prefetchable": True},
+        ],
+        "reserved": [{"name": "ioapic", "low": 0x8F00_0000, "high": 0x8F00_0FFF}],
+    },
+    "headroom": {"memory": 0x20_0000},
+    "seconds": 0.5,
+}
+SHARED_TREE: JsonDict = {"roots": [0, 1], "max_degree": 4, "seconds": 0.5}
+
+ROUTES: JsonDict = {"max_neighbours": 4, "seconds": 0.5}
+
 EXPLAIN: JsonDict = {"goal": "core(Core, _, 1)", "depth": 5}
 
 ASK: JsonDict = {"params": {"core": 0}}

@@ -8,9 +8,10 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from skb.api import models
+from skb.api import models, tree_models
 from skb.api.connection import while_connected
 from skb.api.context import Known, Reasoning, json
+from skb.api.placement_models import Placement, PlacementRequest
 from skb.api.quick import INFERENCES, answer_of
 from skb.errors import ServiceError
 from skb.knowledge import Rows
@@ -75,12 +76,18 @@ async def explain(body: models.Explain, request: Request, knowledge: Known) -> R
 
 
 @router.post("/placement")
-async def placement(body: models.PlacementRequest, request: Request, reasoner: Reasoning) -> models.Placement:
-    """Find cores for dispatchers so that their traffic travels least."""
+async def placement(body: PlacementRequest, request: Request, reasoner: Reasoning) -> Placement:
+    """Find cores for dispatchers so that their traffic travels least, under constraints; say what it costs, and why not otherwise."""
     return await while_connected(request, reasoner.place(body))
 
 
 @router.post("/tree")
-async def tree(body: models.TreeRequest, request: Request, reasoner: Reasoning) -> models.Tree:
-    """Find the broadcast tree by which the last core has received soonest."""
+async def tree(body: tree_models.TreeRequest, request: Request, reasoner: Reasoning) -> tree_models.Tree:
+    """Find the tree by which a broadcast has reached the last core soonest, or a reduction the root."""
     return await while_connected(request, reasoner.tree(body))
+
+
+@router.post("/routes")
+async def routes(body: tree_models.RoutesRequest, request: Request, reasoner: Reasoning) -> tree_models.Routes:
+    """Choose channels where a core can have only so many, and the way that messages take through them."""
+    return await while_connected(request, reasoner.routes(body))

@@ -21,12 +21,29 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "skb place traffic.csv",
         "skb place --distance distance.csv --traffic traffic.csv --json",
         "skb place traffic.csv --from new.jsonl --cores 0-3 --avoid 2 --json",
+        "skb place traffic.csv --exclusive physical_core=0 --prefer 1=0",
+        "skb place traffic.csv --from new.jsonl --current 0,- --move-price 1000000 --emit taskset",
     ),
-    "tree": ("skb tree 0", "skb tree --latency latency.csv --root 0 --json", "skb tree 0 --from new.jsonl --json"),
+    "tree": (
+        "skb tree 0",
+        "skb tree --latency latency.csv --root 0 --json",
+        "skb tree 0 --from new.jsonl --json",
+        "skb tree --latency latency.csv --roots 0,2 --max-degree 2",
+        "skb tree 0 --from new.jsonl --members 0-3 --relays 4-7 --reduce --json",
+    ),
+    "routes": (
+        "skb routes --max-neighbours 2 --latency latency.csv",
+        "skb routes -k 4 --from new.jsonl --cores 0-15 --json",
+    ),
     "optimize": (
         "skb optimize model.pl",
         "skb optimize model.pl --from new.jsonl --seconds 5 --all 3 --json",
         "skb optimize model.pl --param Most=2 --explain --backend cpsat",
+    ),
+    "pci-plan": (
+        "skb pci-plan --devices devices.json",
+        "skb pci-plan --devices devices.json --space memory --headroom 2M --json",
+        "skb pci-plan --devices devices.json --window 00:0x90000000-0x9fffffff --reserve 0x90000000-0x900fffff",
     ),
     "topology": (
         "skb topology",

@@ -9,7 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from skb.cli import examples, matrices, offline, optimize, questions, rules, show, token
+from skb.cli import examples, offline, optimize, pci_plan, place, questions, rules, show, token, trees
 from skb.cli import machines as machine_commands
 from skb.cli.complete import fact_names, filters
 from skb.cli.formats import Format
@@ -158,99 +158,6 @@ def query(
 
 
 @app.command()
-def place(
-    traffic: Annotated[
-        Path | None,
-        typer.Argument(exists=True, dir_okay=False, help="CSV: messages from dispatcher (row) to dispatcher (column)."),
-    ] = None,
-    traffic_file: Annotated[
-        Path | None, typer.Option("--traffic", exists=True, dir_okay=False, help="The same, as an option.")
-    ] = None,
-    distance: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="CSV: distances between cores, of any unit; then no machine is asked."
-        ),
-    ] = None,
-    cores: Annotated[
-        str | None, typer.Option(help="Cores to choose from, like 0-3,8. Default: all that are online.")
-    ] = None,
-    avoid: Annotated[str, typer.Option(help="Cores to leave free, like 0-3,8.")] = "",
-    max_per_core: Annotated[int, typer.Option("--max-per-core", min=1, help="Dispatchers that one core may have.")] = 1,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
-    source: Source = None,
-    machine: MachineName = LOCAL,
-    url: Url = URL,
-    json: Json = False,
-) -> None:
-    """Find cores for dispatchers so that their traffic travels least."""
-    wanted = traffic or traffic_file
-    if wanted is None or (traffic is not None and traffic_file is not None):
-        raise typer.BadParameter("name one file of traffic, as an argument or with --traffic")
-    if distance is not None:
-        if cores or avoid or max_per_core != 1:
-            raise typer.BadParameter(
-                "with --distance all its cores are there, each for one dispatcher: leave the others out"
-            )
-        placed = matrices.place(distance, wanted, seconds)
-        _print(placed, json, lambda: show.placed(placed))
-        return
-    matrix = matrices.integers(wanted)
-    with connect(url, machine, source) as client:
-        placement = client.place(
-            len(matrix),
-            matrix,
-            cores=_cores(cores) if cores else None,
-            avoid=_cores(avoid),
-            max_per_core=max_per_core,
-            seconds=seconds,
-        )
-    _print(placement, json, lambda: show.placement(placement))
-
-
-@app.command()
-def tree(
-    root: Annotated[int | None, typer.Argument(min=0, help="The core that broadcasts.")] = None,
-    root_core: Annotated[int | None, typer.Option("--root", min=0, help="The same, as an option.")] = None,
-    latency: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="CSV: one-way latencies in ns, a square or a triangle; then no machine is asked.",
-        ),
-    ] = None,
-    send: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what a message costs its sender, in ns.")
-    ] = None,
-    receive: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="CSV: what it costs its receiver, in ns.")
-    ] = None,
-    cores: Annotated[str | None, typer.Option(help="Cores to reach, like 0-3,8. Default: all that are online.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Time to look for a better answer.")] = 2.0,
-    source: Source = None,
-    machine: MachineName = LOCAL,
-    url: Url = URL,
-    json: Json = False,
-) -> None:
-    """Find the broadcast tree by which the last core has received soonest."""
-    start = root if root is not None else root_core
-    if start is None or (root is not None and root_core is not None):
-        raise typer.BadParameter("name one core that broadcasts, as an argument or with --root")
-    if latency is not None:
-        if cores:
-            raise typer.BadParameter("with --latency all its cores are reached: leave --cores out")
-        grown = matrices.tree(latency, send, receive, start, seconds)
-        _print(grown, json, lambda: show.grown(grown))
-        return
-    if send is not None or receive is not None:
-        raise typer.BadParameter("--send and --receive go with --latency")
-    with connect(url, machine, source) as client:
-        found = client.tree(start, cores=_cores(cores) if cores else None, seconds=seconds)
-    _print(found, json, lambda: show.tree(found))
-
-
-@app.command()
 def topology(
     source: Annotated[
         Path | None,
@@ -271,7 +178,8 @@ def topology(
 
 
 app.registered_commands += machine_commands.app.registered_commands + questions.app.registered_commands
-app.registered_commands += optimize.app.registered_commands
+app.registered_commands += optimize.app.registered_commands + pci_plan.app.registered_commands
+app.registered_commands += place.app.registered_commands + trees.app.registered_commands
 app.add_typer(rules.app, name="rules")
 app.add_typer(token.app, name="token")
 
@@ -312,14 +220,3 @@ def _value(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text  # a bare word stands for itself
-
-
-def _cores(text: str) -> list[int]:
-    """Read a list of cores as Linux writes them: 0-3,8."""
-    cores: list[int] = []
-    for part in filter(None, text.split(",")):
-        low, _, high = part.partition("-")
-        if not low.isdecimal() or (high and not high.isdecimal()):
-            raise typer.BadParameter(f"{text!r}: write cores like 0-3,8")
-        cores.extend(range(int(low), int(high or low) + 1))
-    return cores

@@ -1,4 +1,4 @@
-"""Matrices in CSV files, and placements and trees for them, without a service and without a machine.
+"""Matrices in CSV files, and placements for them, without a service and without a machine.
 
 Fields stand between commas, semicolons or white space; empty lines and lines that begin with # are passed over.
 """
@@ -12,9 +12,6 @@ import typer
 
 PS_IN_NS = 1000
 
-SEND_PERCENT = 22
-"""Of a latency that is known only as a whole: what sending takes, as `rules/costs.pl` splits it."""
-
 
 @dataclass(frozen=True)
 class Placed:
@@ -23,18 +20,6 @@ class Placed:
     assignment: list[int]
     cost: int
     bound: int
-    status: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Grown:
-    """A broadcast tree over the rows of a latency matrix; each core serves its children in order. Times are in ps."""
-
-    root: int
-    children: dict[str, list[int]]
-    cost_ps: int
-    bound_ps: int
     status: str
     seconds: float
 
@@ -52,35 +37,6 @@ def place(distance: Path, traffic: Path, seconds: float) -> Placed:
     if found.status == "infeasible":
         raise typer.BadParameter(f"{distance} and {traffic}: no placement is possible: {found.reason}")
     return Placed(list(found.assignment), found.cost, found.bound, found.status, round(found.seconds, 3))
-
-
-def tree(latency: Path, send: Path | None, receive: Path | None, root: int, seconds: float) -> Grown:
-    """Find the broadcast tree over the cores of a latency matrix by which the last has received soonest.
-
-    Where what sending and receiving take was measured apart, the latency itself does not count.
-    """
-    from skb.solver import tree as solver
-    from skb.solver.errors import SolverError
-
-    if (send is None) != (receive is None):
-        raise typer.BadParameter("--send and --receive go together: what a message costs its sender, and its receiver")
-    whole = latencies(latency)
-    if not 0 <= root < len(whole):
-        raise typer.BadParameter(f"--root {root}: {latency} has cores 0 to {len(whole) - 1}")
-    if send is not None and receive is not None:
-        sends, receives = latencies(send), latencies(receive)
-        for path, matrix in ((send, sends), (receive, receives)):
-            if len(matrix) != len(whole):
-                raise typer.BadParameter(f"{path} has {len(matrix)} cores, and {latency} {len(whole)}")
-    else:
-        sends = [[each * SEND_PERCENT // 100 for each in row] for row in whole]
-        receives = [[each - sent for each, sent in zip(*rows, strict=True)] for rows in zip(whole, sends, strict=True)]
-    try:
-        found = solver.broadcast_tree(sends, receives, root, seconds=seconds)
-    except SolverError as error:
-        raise typer.BadParameter(f"{latency}: {error}") from error
-    children = {str(core): list(below) for core, below in sorted(found.children.items())}
-    return Grown(root, children, found.cost_ps, found.bound_ps, found.status, round(found.seconds, 3))
 
 
 def integers(path: Path) -> list[list[int]]:

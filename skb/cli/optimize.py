@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skb.cli.options import LOCAL, URL, Json, MachineName, Source, Url, connect
+from skb.cli.output import write_answer
 from skb.client import Optimum
 
 app = typer.Typer()
@@ -81,7 +82,7 @@ def optimize(
             body.get("model"), body.get("objective"), goal=body.get("goal"), params=params or None, **options
         )
     if json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        write_answer(found)
         sys.stdout.flush()
     else:
         Console().print(_shown(found))

@@ -65,6 +65,17 @@ def connect(url: str, machine: str = LOCAL, source: Path | None = None) -> Clien
     return Client(exchange.URL, machine=machine, timeout=120.0, patience=0.0, transport=transport)
 
 
+def number_list(text: str, option: str) -> list[int]:
+    """Read numbers as Linux writes lists of cores: 0-3,8."""
+    numbers: list[int] = []
+    for part in filter(None, text.split(",")):
+        low, _, high = part.partition("-")
+        if not low.isdecimal() or (high and not high.isdecimal()):
+            raise typer.BadParameter(f"{option}: {text!r} is no list of numbers; write it like 0-3,8")
+        numbers.extend(range(int(low), int(high or low) + 1))
+    return numbers
+
+
 def _listens() -> bool:
     """Whether anybody is where the service is when nobody says otherwise."""
     host, _, port = exchange.URL.removeprefix("http://").partition(":")
@@ -84,4 +95,4 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "skb"
 
 
-__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "default_data"]
+__all__ = ["LOCAL", "URL", "Data", "Json", "MachineName", "Source", "Url", "connect", "default_data", "number_list"]

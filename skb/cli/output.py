@@ -108,6 +108,14 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def write_answer(value: object) -> None:
+    """Print what the service answered, or a dataclass, as a JSON document."""
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+    sys.stdout.flush()
+
+
 class Bar:
     """A bar that shows how far a command has come: on a terminal, and if that takes long enough to wonder."""
 

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from skb.cli.matrices import Grown, Placed
-from skb.client import Answer, Explanation, Machine, Placement, Predicate, Step, Tree
+from skb.client import Answer, Explanation, Machine, Predicate, Step
 
 
 def value(term: Any) -> str:
@@ -76,40 +75,6 @@ def answer(found: Answer) -> RenderableType:
     return Group(shown, Text("... and more: raise --limit", style="dim")) if found.more else shown
 
 
-def placement(found: Placement) -> RenderableType:
-    """Show where dispatchers go."""
-    shown = Table(box=None)
-    shown.add_column("dispatcher", justify="right")
-    shown.add_column("core", justify="right")
-    for index, core in enumerate(found.assignment):
-        shown.add_row(str(index), str(core))
-    return Group(
-        shown,
-        Text(
-            f"{found.status}: cost {found.cost:,} ps, bound {found.bound:,} ps, gap {found.gap:.1%}, "
-            f"{found.distances} distances, {found.seconds:.2f} s"
-        ),
-    )
-
-
-def tree(found: Tree) -> RenderableType:
-    """Show a tree, children in the order of sending."""
-    top = RichTree(f"core {found.root}")
-
-    def grow(branch: RichTree, core: int) -> None:
-        for child in found.children.get(core, ()):
-            grow(branch.add(f"core {child}"), child)
-
-    grow(top, found.root)
-    return Group(
-        top,
-        Text(
-            f"{found.status}: last core after {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, "
-            f"{found.costs} costs, {found.seconds:.2f} s"
-        ),
-    )
-
-
 def machines(known: list[Machine]) -> RenderableType:
     """List machines."""
     shown = Table(box=None)
@@ -137,31 +102,6 @@ def explanation(found: Explanation) -> RenderableType:
 
     grow(top, found.proof)
     return top
-
-
-def placed(found: Placed) -> RenderableType:
-    """Show a placement on the cores of a matrix."""
-    shown = Table(box=None)
-    shown.add_column("dispatcher", justify="right")
-    shown.add_column("core", justify="right")
-    for index, core in enumerate(found.assignment):
-        shown.add_row(str(index), str(core))
-    gap = (found.cost - found.bound) / found.cost if found.cost else 0.0
-    words = f"{found.status}: cost {found.cost:,}, bound {found.bound:,}, gap {gap:.1%}, {found.seconds:.2f} s"
-    return Group(shown, Text(words))
-
-
-def grown(found: Grown) -> RenderableType:
-    """Show a broadcast tree over the cores of a matrix."""
-    root = RichTree(f"core {found.root}")
-    waiting = [(root, found.root)]
-    while waiting:
-        branch, core = waiting.pop()
-        waiting += [(branch.add(f"core {child}"), child) for child in found.children.get(str(core), [])]
-    words = (
-        f"{found.status}: {found.cost_ps / 1000:,.1f} ns, bound {found.bound_ps / 1000:,.1f} ns, {found.seconds:.2f} s"
-    )
-    return Group(root, Text(words))
 
 
 def time(seconds: float) -> str:

@@ -3,7 +3,7 @@
 Each function gives an `Exchange`: what to send, and the type of what comes back. The clients differ only in how they send it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -22,8 +22,8 @@ from skb.client.types import (
     Loaded,
     Machine,
     Page,
-    Placement,
     Predicate,
+    Routes,
     Tree,
     Updated,
     Version,
@@ -242,27 +242,26 @@ def topology_as(format_: str) -> Exchange[str]:
     return Exchange("GET", "/v1/topology", str, query={"format": format_})
 
 
-def place(
-    dispatchers: int,
-    traffic: Sequence[Sequence[int]],
+def tree(root: int | None, cores: Sequence[int] | None, seconds: float, options: Mapping[str, Any]) -> Exchange[Tree]:
+    """By which tree should a broadcast or a reduction go?"""
+    body: dict[str, Any] = {"root": root, "cores": None if cores is None else list(cores), "seconds": seconds}
+    for name, value in options.items():
+        if value is not None:
+            body[name] = list(value) if name in ("roots", "weights", "relays") else value
+    return Exchange("POST", "/v1/tree", Tree, body=body, seconds=seconds)
+
+
+def routes(
+    max_neighbours: int,
     cores: Sequence[int] | None,
-    avoid: Sequence[int],
-    max_per_core: int,
+    traffic: Sequence[Sequence[int]] | None,
     seconds: float,
-) -> Exchange[Placement]:
-    """Where should dispatchers go?"""
+) -> Exchange[Routes]:
+    """Which channels, when a core can have so many at most?"""
     body = {
-        "dispatchers": dispatchers,
-        "traffic": [list(row) for row in traffic],
+        "max_neighbours": max_neighbours,
         "cores": None if cores is None else list(cores),
-        "avoid": list(avoid),
-        "max_per_core": max_per_core,
+        "traffic": None if traffic is None else [list(row) for row in traffic],
         "seconds": seconds,
     }
-    return Exchange("POST", "/v1/placement", Placement, body=body, seconds=seconds)
-
-
-def tree(root: int, cores: Sequence[int] | None, seconds: float) -> Exchange[Tree]:
-    """By which tree should a broadcast go?"""
-    body = {"root": root, "cores": None if cores is None else list(cores), "seconds": seconds}
-    return Exchange("POST", "/v1/tree", Tree, body=body, seconds=seconds)
+    return Exchange("POST", "/v1/routes", Routes, body=body, seconds=seconds)

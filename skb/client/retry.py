@@ -26,7 +26,7 @@ LONGEST_PAUSE = 2.0
 """Seconds between copies: each pause is twice the one before, and a random part of it is left out, so that clients do not come together."""
 
 _READS = re.compile(
-    r"/v1/(machines/[^/]+/)?(query|query/stream|explain|placement|tree|routes|optimize|queries/[^/]+|rules/[^/]+/(check|test))"
+    r"/v1/(machines/[^/]+/)?(query|query/stream|explain|placement|tree|routes|optimize|pci-plan|queries/[^/]+|rules/[^/]+/(check|test))"
 )
 
 

@@ -7,9 +7,11 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from skb.client import exchange, optimization, rules
+from skb.client import exchange, optimization, pci, placement, rules
 from skb.client.exchange import LOCAL, URL, Exchange
 from skb.client.optimization import Optimum
+from skb.client.pci import PciPlan
+from skb.client.placement import Placement
 from skb.client.retry import PATIENCE, Attempts
 from skb.client.rules import (
     DeclaredQuery,
@@ -28,8 +30,8 @@ from skb.client.types import (
     Health,
     Loaded,
     Machine,
-    Placement,
     Predicate,
+    Routes,
     Tree,
     Version,
 )
@@ -236,14 +238,117 @@ class Client:
         cores: Sequence[int] | None = None,
         avoid: Sequence[int] = (),
         max_per_core: int = 1,
+        constraints: Sequence[Mapping[str, Any]] = (),
+        prefer: Mapping[int, int] | None = None,
+        current: Sequence[int | None] | None = None,
+        move_price: int = 0,
+        names: Sequence[str] | None = None,
+        emit: Sequence[str] = (),
         seconds: float = 2.0,
     ) -> Placement:
-        """Ask for cores for dispatchers. `traffic[a][b]`: messages from a to b. The service may take `seconds` for a better answer."""
-        return self._send(exchange.place(dispatchers, traffic, cores, avoid, max_per_core, seconds))
+        """Ask for cores for dispatchers. `traffic[a][b]`: messages from a to b. The service may take `seconds` for a better answer.
 
-    def tree(self, root: int, *, cores: Sequence[int] | None = None, seconds: float = 2.0) -> Tree:
-        """Ask for a broadcast tree from a core to `cores`, or to all that are online."""
-        return self._send(exchange.tree(root, cores, seconds))
+        `constraints` must hold: `{"type": "same", "dispatchers": [0, 1], "part": "node"}`, and so on. `prefer` names cores that they
+        would like; the answer says why one was not taken. With `current`, where they are now, leaving a core costs `move_price`, in ps
+        times messages. `emit`: forms in which other tools take it (`taskset`, `numactl`, `rankfile`, `slurm`, `systemd`, `cpuset`), which
+        call the dispatchers by their `names`. Raises InvalidRequest, with the `conflict` in its document, if no placement is possible.
+        """
+        return self._send(
+            placement.place(
+                dispatchers,
+                traffic,
+                cores,
+                avoid,
+                max_per_core,
+                constraints,
+                prefer or {},
+                current,
+                move_price,
+                names,
+                emit,
+                seconds,
+            )
+        )
+
+    def tree(
+        self,
+        root: int | None = None,
+        *,
+        cores: Sequence[int] | None = None,
+        roots: Sequence[int] | None = None,
+        weights: Sequence[int] | None = None,
+        relays: Sequence[int] | None = None,
+        max_degree: int | None = None,
+        max_depth: int | None = None,
+        reduce: bool = False,
+        shape: str | None = None,
+        seconds: float = 2.0,
+    ) -> Tree:
+        """Ask for a broadcast tree from a core to `cores`, or to all that are online; with `reduce`, for one that gathers.
+
+        `roots` instead of `root`: one tree for all of them, by the worst cost, or the sum of `weights` times cost. `relays` may
+        forward without being among `cores`. A core has `max_degree` children at most, and `max_depth` messages lie between it and
+        the root. `shape` asks for a classic one: star, binomial, fibonacci, spanning, cluster or adaptive.
+        """
+        options = {
+            "roots": roots,
+            "weights": weights,
+            "relays": relays,
+            "max_degree": max_degree,
+            "max_depth": max_depth,
+            "reduce": reduce or None,
+            "shape": shape,
+        }
+        return self._send(exchange.tree(root, cores, seconds, options))
+
+    def routes(
+        self,
+        max_neighbours: int,
+        *,
+        cores: Sequence[int] | None = None,
+        traffic: Sequence[Sequence[int]] | None = None,
+        seconds: float = 2.0,
+    ) -> Routes:
+        """Ask for channels between `cores`, or all that are online, so many at each, and for the next hop of every message.
+
+        `traffic[a][b]`: messages from the a-th to the b-th of `cores`; without it, every pair counts alike.
+        """
+        return self._send(exchange.routes(max_neighbours, cores, traffic, seconds))
+
+    def pci_plan(
+        self,
+        devices: Mapping[str, Any] | None = None,
+        *,
+        windows: Sequence[Mapping[str, Any]] | None = None,
+        reserved: Sequence[Mapping[str, Any]] = (),
+        keep: Sequence[str] = (),
+        headroom: Mapping[str, int] | None = None,
+        headroom_of: Mapping[str, Mapping[str, int]] | None = None,
+        leave_out: Sequence[str] = (),
+        spaces: Sequence[str] = ("memory", "io"),
+        share: bool = False,
+        seconds: float = 5.0,
+    ) -> PciPlan:
+        """Ask for base addresses for the machine's PCI functions, or for `devices`, as the API describes them.
+
+        `windows` of root bridges go before those known, `reserved` ranges are left alone too, functions in `keep` stay where they are.
+        `headroom` (bytes of memory, prefetchable, io) is kept free behind each bridge with hot-plug, `headroom_of` behind single ones.
+        Of the machine's, `rom` and `vf` may be left out: expansion ROMs, and what virtual functions need.
+        """
+        return self._send(
+            pci.pci_plan(
+                devices,
+                windows,
+                reserved,
+                keep,
+                headroom,
+                headroom_of,
+                leave_out,
+                spaces,
+                share=share,
+                seconds=seconds,
+            )
+        )
 
     def optimize(
         self,

@@ -110,21 +110,18 @@ class Answer(Struct, frozen=True):
     stats: dict[str, Any]
 
 
-class Placement(Struct, frozen=True):
-    """The core of each dispatcher. `cost` is the sum of traffic times distance in ps; none costs less than `bound`."""
+class RootedTree(Struct, frozen=True):
+    """A tree that several roots share, seen from one of them."""
 
-    assignment: list[int]
-    cost: int
-    bound: int
-    gap: float
-    status: str
-    seconds: float
-    distances: str
-    revision: int
+    children: dict[int, list[int]]
+    cost_ps: int
 
 
 class Tree(Struct, frozen=True):
-    """A broadcast tree; each core serves its children in order. The last core has received after `cost_ps`."""
+    """A tree; each core serves its children in order, or, in a reduction, hears from them. All is done after `cost_ps`.
+
+    `shapes` is what classic shapes cost. Of several roots, `root` is the first, and `by_root` has what each sees.
+    """
 
     root: int
     children: dict[int, list[int]]
@@ -133,4 +130,31 @@ class Tree(Struct, frozen=True):
     status: str
     seconds: float
     costs: str
+    revision: int
+    shapes: dict[str, int] = field(default_factory=dict)
+    by_root: dict[int, RootedTree] = field(default_factory=dict)
+
+
+class WorstPath(Struct, frozen=True):
+    """The dearest path between two cores with traffic."""
+
+    path: list[int]
+    cost_ps: int
+
+
+class Routes(Struct, frozen=True):
+    """Channels between cores. `next_hop[a][b]` is the neighbour to which core a hands what is for core b.
+
+    `cost` is the sum of traffic times path cost in ps; no channels cost less than `bound`.
+    """
+
+    cores: list[int]
+    channels: list[tuple[int, int]]
+    next_hop: dict[int, dict[int, int]]
+    cost: int
+    bound: int
+    worst: WorstPath
+    status: str
+    seconds: float
+    distances: str
     revision: int

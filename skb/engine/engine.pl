@@ -117,8 +117,20 @@ reply(call(core_distance, [Cores]), called([Distance, Source])) :-
     costs:core_distance(Cores, Distance, Source).
 reply(call(tree_costs, [Cores]), called([Send, Receive, Source])) :-
     costs:tree_costs(Cores, Send, Receive, Source).
+reply(call(placement_parts, [Cores]), called([Parts, Memory, Order])) :-
+    placement:placement_parts(Cores, Parts, Memory),
+    placement:hwloc_order(Order).
+reply(call(local_cores, [Device]), called([Cores])) :-
+    (   catch(placement:local_cores(Device, Found), error(existence_error(device, _), _), Found = unknown)
+    ->  Cores = Found
+    ;   Cores = []
+    ).
 reply(call(optimize, [Model, Objective, Options]), called([Result])) :-
     optimize:optimize(Model, Objective, Options, Result).
+reply(call(pci_inventory, []), called([Windows, Source, Reserved, Bridges, Bars])) :-
+    pci_inventory:pci_inventory(Windows, Source, Reserved, Bridges, Bars).
+reply(call(plan_violations, [Set, Plan]), called([Violations])) :-
+    pci_resources:plan_violations(Set, Plan, Violations).
 
 field_json(Name-Type, [Name, Type]).
 

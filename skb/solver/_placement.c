@@ -7,6 +7,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdlib.h>
+
 #include "placement_walk.h"
 
 typedef struct {
@@ -152,10 +154,12 @@ static void walk_dealloc(WalkObject *self)
         PyMem_Free(walk->group[i].member);
         PyMem_Free(walk->group[i].part);
     }
-    void *owned[] = {walk->term, walk->capacity, walk->group, walk->linear,  walk->room,     walk->load,
-                     walk->at,   walk->pull,     walk->tabu,  walk->best_at, walk->best_pull};
+    void *owned[] = {walk->term,      walk->capacity, walk->group, walk->linear, walk->room,
+                     walk->load,      walk->at,       walk->pull,  walk->tabu,   walk->best_at,
+                     walk->best_pull, walk->queued,   walk->queue};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         PyMem_Free(owned[i]);
+    free(walk->log);
     PyTypeObject *type = Py_TYPE(self);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
@@ -195,6 +199,8 @@ static PyObject *walk_new(PyTypeObject *type, PyObject *arguments, PyObject *opt
         !allocate((void **)&walk->best_at, (size_t)dispatchers, sizeof(int32_t)) ||
         !allocate((void **)&walk->pull, pairs, sizeof(int64_t)) ||
         !allocate((void **)&walk->best_pull, pairs, sizeof(int64_t)) ||
+        !allocate((void **)&walk->queued, (size_t)dispatchers, sizeof(bool)) ||
+        !allocate((void **)&walk->queue, (size_t)dispatchers, sizeof(int32_t)) ||
         !allocate((void **)&walk->tabu, pairs, sizeof(uint64_t)) ||
         !allocate((void **)&walk->term, (size_t)PyList_GET_SIZE(terms), sizeof *walk->term) ||
         !allocate((void **)&walk->capacity, (size_t)PyList_GET_SIZE(capacities), sizeof *walk->capacity) ||
@@ -226,19 +232,30 @@ static bool resting(WalkObject *self)
     return !self->walking;
 }
 
-static PyObject *walk_method_run(WalkObject *self, PyObject *arguments)
+static PyObject *walk_by(WalkObject *self, PyObject *arguments,
+                         bool (*walk_on)(struct walk *, uint64_t, int64_t, int64_t))
 {
     unsigned long long patience;
     long long enough, end;
-    if (!PyArg_ParseTuple(arguments, "KLL:run", &patience, &enough, &end) || !resting(self))
+    if (!PyArg_ParseTuple(arguments, "KLL", &patience, &enough, &end) || !resting(self))
         return NULL;
     bool done;
     self->walking = true;
     Py_BEGIN_ALLOW_THREADS;
-    done = walk_run(&self->walk, patience, enough, end);
+    done = walk_on(&self->walk, patience, enough, end);
     Py_END_ALLOW_THREADS;
     self->walking = false;
     return PyBool_FromLong(done);
+}
+
+static PyObject *walk_method_run(WalkObject *self, PyObject *arguments)
+{
+    return walk_by(self, arguments, walk_run);
+}
+
+static PyObject *walk_method_climb(WalkObject *self, PyObject *arguments)
+{
+    return walk_by(self, arguments, walk_climb);
 }
 
 static PyObject *walk_best(WalkObject *self, void *closure)
@@ -274,6 +291,8 @@ static PyMethodDef walk_methods[] = {
      "run(patience, enough, end)\n--\n\nWalk on until `patience` steps brought nothing, the cost is "
      "`enough`, or the "
      "monotonic clock says `end` (ns); tell whether it was not the clock."},
+    {"climb", (PyCFunction)walk_method_climb, METH_VARARGS,
+     "climb(patience, enough, end)\n--\n\nThe same by iterated local search; a step is a disturbance."},
     {0},
 };
 
@@ -289,7 +308,7 @@ static PyType_Slot walk_slots[] = {
     {Py_tp_dealloc, walk_dealloc},
     {Py_tp_methods, walk_methods},
     {Py_tp_getset, walk_getset},
-    {Py_tp_doc, "A walk through placements by robust tabu search (placement_walk.h)."},
+    {Py_tp_doc, "A walk through placements (placement_walk.h)."},
     {0},
 };
 

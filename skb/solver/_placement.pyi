@@ -6,7 +6,7 @@ from typing_extensions import Buffer
 
 @final
 class Walk:
-    """A walk through placements by robust tabu search; it stands at a complete one that is within all capacities."""
+    """A walk through placements; it stands at a complete one that is within all capacities."""
 
     def __new__(
         cls,
@@ -19,7 +19,9 @@ class Walk:
         seed: int,
     ) -> Walk: ...
     def run(self, patience: int, enough: int, end: int, /) -> bool:
-        """Walk on until `patience` steps brought nothing, the cost is `enough`, or the monotonic clock says `end` (ns)."""
+        """Walk on by tabu search until `patience` steps brought nothing, the cost is `enough`, or the monotonic clock says `end` (ns)."""
+    def climb(self, patience: int, enough: int, end: int, /) -> bool:
+        """The same by iterated local search; a step is a disturbance and what follows from it."""
     @property
     def best(self) -> list[int]: ...
     @property

@@ -30,6 +30,10 @@ class Deadline:
         now = time.monotonic()
         return Deadline(now, now + max(0.0, self.end - now) * part)
 
+    def earlier(self, seconds: float) -> "Deadline":
+        """Return the deadline that ends so many seconds before this one."""
+        return Deadline(self.start, self.end - seconds)
+
     def passed(self) -> bool:
         """Tell whether the time is up."""
         return time.monotonic() >= self.end

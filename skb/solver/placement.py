@@ -3,9 +3,9 @@
     place(distance, traffic).assignment     # the core of each dispatcher
 
 This is the quadratic assignment problem, with room for `max_per_core` dispatchers on a core, a price of each dispatcher on each core
-if there is one, and conditions (`placement_conditions`). No method is known that
+if there is one, and constraints (`placement_constraints`). No method is known that
 solves it in general beyond about thirty dispatchers, so the answer is honest rather than silent: a placement found by
-tabu search (`placement_search`), a bound below which no placement can be, proved by branch and bound
+tabu search and local search (`placement_search`), a bound below which no placement can be, proved by branch and bound
 (`placement_proof`), and a status that says whether the two meet. Machines are symmetric and traffic is structured; both
 are used, so that many practical cases are proved optimal at sizes where random ones are hopeless.
 
@@ -20,7 +20,7 @@ from skb.solver.errors import SolverError
 from skb.solver.levels import lowered
 from skb.solver.matrix import checked, checked_rows
 from skb.solver.placement_bound import root_bound
-from skb.solver.placement_conditions import Condition, Only, checked_conditions, restricted
+from skb.solver.placement_constraints import Constraint, Only, checked_constraints, restricted
 from skb.solver.placement_feasible import Feasibility, feasible
 from skb.solver.placement_problem import Problem
 from skb.solver.placement_problem import problem as working_form
@@ -33,7 +33,7 @@ PROVABLE = 20  # dispatchers; beyond, seldom more can be proved than the first b
 
 
 RELAXED = 512  # places; beyond, the continuous problem takes its time
-MANY = 20  # starts from there; more hardly bring anything
+MANY = 3  # starts from there; more hardly bring anything
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Placement:
     """A placement with its proof.
 
     `status` is `optimal` (cost == bound), `feasible` (time ran out; no placement costs less than `bound`), `infeasible` (there is none,
-    for the `reason` given, because the conditions named in `conflict` cannot hold together; the assignment is empty) or `unknown` (time
+    for the `reason` given, because the constraints named in `conflict` cannot hold together; the assignment is empty) or `unknown` (time
     ran out before any placement was found).
     """
 
@@ -61,7 +61,7 @@ def place(
     max_per_core: int = 1,
     avoid: Collection[int] = (),
     price: Sequence[Sequence[int]] = (),
-    conditions: Sequence[Condition] = (),
+    constraints: Sequence[Constraint] = (),
     start: Sequence[int] = (),
     seconds: float = 2.0,
 ) -> Placement:
@@ -69,13 +69,13 @@ def place(
 
     The cost is the sum over ordered pairs of `traffic[a][b] * distance[core of a][core of b]`, plus `price[a][core of a]` for each
     dispatcher where prices are given. Cores in `avoid` are not used. The search begins at `start`, among others, if that is given and
-    keeps all conditions. Raises SolverError when an argument makes no sense.
+    keeps all constraints. Raises SolverError when an argument makes no sense.
     """
     deadline = Deadline.after(seconds)
     distances, messages = checked("distance", distance), checked("traffic", traffic)
     prices = checked_rows("price", price, len(messages), len(distances)) if price else ()
     usable = _usable(len(distances), max_per_core, avoid)
-    wanted = checked_conditions(conditions, len(messages), len(distances))
+    wanted = checked_constraints(constraints, len(messages), len(distances))
     if len(messages) > len(usable) * max_per_core:
         return _too_many(len(messages), len(distances), len(usable), max_per_core, deadline)
     if not messages:
@@ -87,10 +87,10 @@ def place(
         tuple(tuple(distances[i][j] for j in usable) for i in usable),
         room,
         tuple(tuple(row[k] for k in usable) for row in prices),
-        tuple(restricted(condition, usable) for condition in wanted),
+        tuple(restricted(constraint, usable) for constraint in wanted),
     )
     starts = [construct(problem), in_order(problem)]
-    starts += _relaxed(problem, deadline.share(0.4))
+    starts += _relaxed(problem, deadline.share(0.3))
     if len(start) == len(messages) and set(start) <= set(usable) and max(map(start.count, start)) <= max_per_core:
         starts.append([usable.index(core) for core in start])
     starts = [each for each in starts if problem.keeps(each)] or starts[:1]
@@ -147,7 +147,7 @@ def _floor(problem: Problem, known: Sequence[int], deadline: Deadline) -> int:
     levels = lowered(problem.distance)
     if levels == problem.distance or len(set(symmetry(levels).twins())) == len(levels):
         return 0
-    lower = working_form(problem.traffic, levels, problem.room, problem.price, problem.conditions)
+    lower = working_form(problem.traffic, levels, problem.room, problem.price, problem.constraints)
     proof = prove_placement(lower, lower.cost(known), 0, deadline)
     return -(-proof.bound // lower.scale)
 
@@ -173,20 +173,20 @@ def _feasible(
     cores: int,
     usable: Sequence[int],
     max_per_core: int,
-    conditions: Sequence[Condition],
+    constraints: Sequence[Constraint],
     near: Sequence[int],
     deadline: Deadline,
 ) -> Feasibility:
-    """Look for a placement on all cores, with what narrows it down as conditions, so that a conflict names these too."""
+    """Look for a placement on all cores, with what narrows it down as constraints, so that a conflict names these too."""
     everyone = tuple(range(dispatchers))
     narrowing = [Only("avoid", everyone, frozenset(usable))] if len(usable) < cores else []
-    return feasible(dispatchers, [max_per_core] * cores, [*narrowing, *conditions], near, deadline)
+    return feasible(dispatchers, [max_per_core] * cores, [*narrowing, *constraints], near, deadline)
 
 
 def _nowhere(found: Feasibility, deadline: Deadline) -> Placement:
     if found.status == "unknown":
-        reason = "no placement that keeps all conditions was found in the time; give more seconds"
+        reason = "no placement that keeps all constraints was found in the time; give more seconds"
         return Placement((), 0, 0, "unknown", deadline.elapsed(), reason)
     names = ", ".join(found.conflict)
-    reason = f"these conditions cannot hold together: {names}" if len(found.conflict) > 1 else f"{names} cannot hold"
+    reason = f"these constraints cannot hold together: {names}" if len(found.conflict) > 1 else f"{names} cannot hold"
     return Placement((), 0, 0, "infeasible", deadline.elapsed(), reason, found.conflict)

@@ -26,7 +26,7 @@ def root_bound(problem: Problem) -> int:
     least = least + falling @ _rising(distance, problem.room, size - 1).T
     if problem.price:
         least = least + np.array(problem.price, dtype=float)
-    if problem.conditions:
+    if problem.constraints:
         allowed = problem.allowed([-1] * size)
         forbidden = least.max() * size + dearest + 1
         for a in problem.dispatchers:

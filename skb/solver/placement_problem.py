@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from operator import mul
 
 from skb.solver.matrix import Matrix, added, transposed
-from skb.solver.placement_conditions import Condition, allows, broken, core_likeness, likeness
+from skb.solver.placement_constraints import Constraint, allows, broken, core_likeness, likeness
 from skb.solver.symmetry import Symmetry, symmetry
 
 
@@ -25,7 +25,7 @@ class Problem:
     distance: Matrix
     room: int
     price: Matrix  # of each dispatcher on each core; () where there is none
-    conditions: tuple[Condition, ...]
+    constraints: tuple[Constraint, ...]
     scale: int  # costs here are this many times the costs asked for
     symmetric: bool  # both matrices
     step: int  # every cost here is a multiple of it
@@ -49,24 +49,26 @@ class Problem:
         return total + sum(row[core] for row, core in zip(self.price, assignment, strict=False))
 
     def keeps(self, assignment: Sequence[int]) -> bool:
-        """Tell whether a complete assignment, within the room, keeps all conditions."""
-        return not any(broken(condition, assignment) for condition in self.conditions)
+        """Tell whether a complete assignment, within the room, keeps all constraints."""
+        return not any(broken(constraint, assignment) for constraint in self.constraints)
 
     def allowed(self, placed: Sequence[int]) -> Callable[[int, int], bool]:
         """Return a test of (dispatcher, core): may it go there, beside those placed (-1 where not yet)?"""
-        tests = [allows(condition, placed) for condition in self.conditions]
+        tests = [allows(constraint, placed) for constraint in self.constraints]
         return lambda a, core: all(test(a, core) for test in tests)
 
     def core_symmetry(self) -> Symmetry:
-        """Return which cores can be exchanged without changing any cost or condition."""
-        seen = [core_likeness(condition, self.cores) for condition in self.conditions]
+        """Return which cores can be exchanged without changing any cost or constraint."""
+        seen = [core_likeness(constraint, self.cores) for constraint in self.constraints]
         columns: list[object] = [tuple(row[k] for row in self.price) for k in self.cores]
-        partitions = {part for condition in self.conditions if (part := getattr(condition, "part", None)) is not None}
+        partitions = {
+            part for constraint in self.constraints if (part := getattr(constraint, "part", None)) is not None
+        }
         return symmetry(self.distance, _classes([columns, *seen]), *map(_together, partitions))
 
     def like_dispatchers(self) -> tuple[int, ...]:
         """Return for every dispatcher the number of its class; those of one class can be exchanged."""
-        seen = [likeness(condition, self.dispatchers) for condition in self.conditions]
+        seen = [likeness(constraint, self.dispatchers) for constraint in self.constraints]
         return symmetry(self.traffic, _classes([list(self.price) or [()] * len(self.traffic), *seen])).twins()
 
     def rounded(self, bound: int) -> int:
@@ -86,7 +88,7 @@ def _together(part: tuple[int, ...]) -> Matrix:
 
 
 def problem(
-    traffic: Matrix, distance: Matrix, room: int, price: Matrix = (), conditions: tuple[Condition, ...] = ()
+    traffic: Matrix, distance: Matrix, room: int, price: Matrix = (), constraints: tuple[Constraint, ...] = ()
 ) -> Problem:
     """Bring a placement problem into its working form."""
     traffic_back, distance_back = transposed(traffic), transposed(distance)
@@ -103,4 +105,4 @@ def problem(
         step *= 2  # every exchange counts once in either direction, and none lies on a diagonal
     price = tuple(tuple(scale * value for value in row) for row in price)
     step = math.gcd(step, *(value for row in price for value in row))
-    return Problem(traffic, distance, room, price, conditions, scale, symmetric, max(step, 1))
+    return Problem(traffic, distance, room, price, constraints, scale, symmetric, max(step, 1))

@@ -19,7 +19,7 @@ STILL = 1e-3  # share by which the shares still change in a round that is worth 
 
 
 def relaxed(problem: Problem, deadline: Deadline, seed: int = 0) -> list[int] | None:
-    """Return a placement, or None if there was no time for it. It takes no conditions into account.
+    """Return a placement, or None if there was no time for it. It takes no constraints into account.
 
     With a `seed` other than 0 the shares are not all alike at the beginning.
     """

@@ -1,12 +1,13 @@
-"""Good placements fast: greedy starts, then robust tabu search (Taillard 1991), in C and on every core of the machine that solves.
+"""Good placements fast: greedy starts, then tabu search and iterated local search side by side, in C.
 
-The search itself is `placement_walk.h`; here its costs are put into 64 bits and conditions into costs. A broken condition costs more than
+Traffic without structure is the strength of tabu search, sparse traffic on a large machine that of local search. The searches themselves
+are `placement_walk.h`; here its costs are put into 64 bits and constraints into costs. A broken constraint costs more than
 the placement that the search starts from, so whatever it finds better than that breaks none.
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,19 +15,19 @@ import numpy as np
 
 from skb.solver._placement import Walk
 from skb.solver.deadline import Deadline
-from skb.solver.placement_conditions import Alone, AtMost, Condition, Different, Only, Same
+from skb.solver.placement_constraints import Alone, AtMost, Constraint, Different, Only, Same
 from skb.solver.placement_problem import Problem
 
 PATIENCE = 300  # times the square of the number of dispatchers: steps without a better placement before it is content
-MOST_WALKS = 4  # side by side
+MOST_WALKS = 4  # side by side; at least two, one of either kind
 LARGEST = 2**58  # no sum of the walk's may come near what 64 bits hold
 
 
 def construct(problem: Problem) -> list[int]:
     """Place one dispatcher after another, the one with most traffic to those placed first, where it costs least now.
 
-    Those that conditions tie down come before all others, and a group that is to be together goes where there is room for all of it. That
-    keeps most conditions, but the result may break some.
+    Those that constraints tie down come before all others, and a group that is to be together goes where there is room for all of it. That
+    keeps most constraints, but the result may break some.
     """
     kind: Any = np.int64 if _largest(problem) < LARGEST else object
     traffic, distance = np.array(problem.traffic, dtype=kind), np.array(problem.distance, dtype=kind)
@@ -60,11 +61,11 @@ def construct(problem: Problem) -> list[int]:
 
 def _urgency(problem: Problem) -> list[int]:
     """Return for each dispatcher when it is to be placed: the larger its group, and the fewer its choices, the earlier."""
-    urgency = [len(problem.conditions) + 3 for _ in problem.dispatchers]
-    groups = sorted((c for c in problem.conditions if isinstance(c, Same)), key=lambda c: -len(c.dispatchers))
-    ranked = [*groups, *(c for kind in (Alone, Only, Different) for c in problem.conditions if isinstance(c, kind))]
-    for rank, condition in reversed(list(enumerate(ranked))):
-        for a in condition.dispatchers:
+    urgency = [len(problem.constraints) + 3 for _ in problem.dispatchers]
+    groups = sorted((c for c in problem.constraints if isinstance(c, Same)), key=lambda c: -len(c.dispatchers))
+    ranked = [*groups, *(c for kind in (Alone, Only, Different) for c in problem.constraints if isinstance(c, kind))]
+    for rank, constraint in reversed(list(enumerate(ranked))):
+        for a in constraint.dispatchers:
             urgency[a] = rank
     return urgency
 
@@ -72,18 +73,18 @@ def _urgency(problem: Problem) -> list[int]:
 def _open(
     problem: Problem, assignment: Sequence[int], load: Sequence[int], dispatcher: int, vacant: Sequence[int]
 ) -> list[int]:
-    """Return the vacant cores that conditions leave to a dispatcher, if any those with room for all that must go with it."""
-    if not problem.conditions:
+    """Return the vacant cores that constraints leave to a dispatcher, if any those with room for all that must go with it."""
+    if not problem.constraints:
         return list(vacant)
     allowed = problem.allowed(assignment)
     found = [k for k in vacant if allowed(dispatcher, k)]
-    for condition in problem.conditions:
-        if isinstance(condition, Same) and dispatcher in condition.dispatchers:
-            to_come = sum(assignment[a] < 0 for a in condition.dispatchers)
+    for constraint in problem.constraints:
+        if isinstance(constraint, Same) and dispatcher in constraint.dispatchers:
+            to_come = sum(assignment[a] < 0 for a in constraint.dispatchers)
             room: dict[int, int] = {}
             for k in found:
-                room[condition.part[k]] = room.get(condition.part[k], 0) + problem.room - load[k]
-            found = [k for k in found if room[condition.part[k]] >= to_come] or found
+                room[constraint.part[k]] = room.get(constraint.part[k], 0) + problem.room - load[k]
+            found = [k for k in found if room[constraint.part[k]] >= to_come] or found
     return found
 
 
@@ -93,22 +94,27 @@ def in_order(problem: Problem) -> list[int]:
 
 
 def improve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadline, enough: int = 0) -> list[int]:
-    """Search from `starts`, which keep all conditions, until the cost is `enough`, patience ends or time is up.
+    """Search from `starts`, which keep all constraints, until the cost is `enough`, patience ends or time is up.
 
-    Returns the best placement met. Several walks go side by side; all of them always start from the best, so that with patience
-    and time enough the answer is the same each time.
+    Returns the best placement met. Several walks go side by side, each as if it were alone, so that with patience and time enough the
+    answer is the same each time.
     """
     ranked = sorted((problem.cost(start), tuple(start)) for start in starts)
     cost, best = ranked[0]
     if len(best) < 2 or cost <= enough or deadline.passed():
         return list(best)
-    count = max(1, min(MOST_WALKS, len(os.sched_getaffinity(0))))
+    count = max(2, min(MOST_WALKS, len(os.sched_getaffinity(0))))
     form = _Form(problem, ranked[-1][0])
-    walks = [form.walk(ranked[seed % len(ranked)][1], seed) for seed in range(count)]
+    walks = [form.walk(ranked[seed // 2 % len(ranked)][1], seed) for seed in range(count)]
     end = time.monotonic_ns() + max(0, int(deadline.left() * 1e9))
     patience = PATIENCE * len(best) ** 2
+    enough = form.scaled(enough)
     with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda walk: _walk(walk, patience, form.scaled(enough), end), walks))
+        for seed, walk in enumerate(walks):
+            if seed % 2:
+                pool.submit(_walk, walk.climb, patience // 4, enough, end)
+            else:
+                pool.submit(_walk, walk.run, patience, enough, end)
     for walk in walks:
         found = walk.best
         if problem.keeps(found):
@@ -119,8 +125,8 @@ def improve(problem: Problem, starts: Sequence[Sequence[int]], deadline: Deadlin
 SLICE = 100_000_000  # ns between two chances for an interrupt
 
 
-def _walk(walk: Walk, patience: int, enough: int, end: int) -> None:
-    while not walk.run(patience, enough, min(end, time.monotonic_ns() + SLICE)) and time.monotonic_ns() < end:
+def _walk(way: Callable[[int, int, int], bool], patience: int, enough: int, end: int) -> None:
+    while not way(patience, enough, min(end, time.monotonic_ns() + SLICE)) and time.monotonic_ns() < end:
         pass
 
 
@@ -131,7 +137,7 @@ def _largest(problem: Problem) -> int:
 
 
 class _Form:
-    """A problem as the walk takes it: everything an array of 64-bit integers, conditions as terms, prices or capacities."""
+    """A problem as the walk takes it: everything an array of 64-bit integers, constraints as terms, prices or capacities."""
 
     def __init__(self, problem: Problem, worst: int) -> None:
         traffic, distance = _array(problem.traffic), _array(problem.distance)
@@ -139,7 +145,7 @@ class _Form:
         price = _array(problem.price) if problem.price else np.zeros((size, cores), dtype=object)
         linear = price + traffic.diagonal()[:, None] * distance.diagonal()[None, :]
         fine = worst + 1
-        most = 4 * (_largest(problem) + fine * 2 * (size + 1) * (len(problem.conditions) + 1))
+        most = 4 * (_largest(problem) + fine * 2 * (size + 1) * (len(problem.constraints) + 1))
         self._shift = (most // LARGEST).bit_length()  # a search may be blind to the last digits
         of_traffic = min(self._shift, max(0, int(traffic.max()).bit_length() - 16))
         fine = (fine >> self._shift) + 1
@@ -148,20 +154,20 @@ class _Form:
         self._capacities: list[Any] = []
         self._groups: list[Any] = []
         wishes: dict[tuple[tuple[int, ...], bool], Any] = {}
-        for condition in problem.conditions:
-            if isinstance(condition, Only):
-                outside = [k for k in range(cores) if k not in condition.cores]
-                for a in condition.dispatchers:
+        for constraint in problem.constraints:
+            if isinstance(constraint, Only):
+                outside = [k for k in range(cores) if k not in constraint.cores]
+                for a in constraint.dispatchers:
                     linear[a, outside] += fine
-            elif isinstance(condition, AtMost):
-                self._capacities.append(_capacity(condition))
+            elif isinstance(constraint, AtMost):
+                self._capacities.append(_capacity(constraint))
             else:
-                apart = isinstance(condition, Same)
-                weight = wishes.setdefault((condition.part, apart), np.zeros((size, size), dtype=np.int64))
-                _want(weight, condition)
+                apart = isinstance(constraint, Same)
+                weight = wishes.setdefault((constraint.part, apart), np.zeros((size, size), dtype=np.int64))
+                _want(weight, constraint)
                 if apart:
-                    members = np.array(condition.dispatchers, dtype=np.int32)
-                    self._groups.append((members, np.array(condition.part, dtype=np.int32)))
+                    members = np.array(constraint.dispatchers, dtype=np.int32)
+                    self._groups.append((members, np.array(constraint.part, dtype=np.int32)))
         for (part, apart), weight in wishes.items():
             parts = np.array(part)
             bad = (parts[:, None] != parts[None, :]) if apart else (parts[:, None] == parts[None, :])
@@ -187,11 +193,11 @@ def _plain(values: Any) -> Any:
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
-def _want(weight: Any, condition: Condition) -> None:
-    """Count for each two dispatchers that the condition has something to say of them."""
-    assert not isinstance(condition, Only | AtMost)
-    members = list(condition.dispatchers)
-    if isinstance(condition, Alone):
+def _want(weight: Any, constraint: Constraint) -> None:
+    """Count for each two dispatchers that the constraint has something to say of them."""
+    assert not isinstance(constraint, Only | AtMost)
+    members = list(constraint.dispatchers)
+    if isinstance(constraint, Alone):
         weight[members, :] += 1
         weight[:, members] += 1
     else:
@@ -199,13 +205,13 @@ def _want(weight: Any, condition: Condition) -> None:
     np.fill_diagonal(weight, 0)
 
 
-def _capacity(condition: AtMost) -> tuple[Any, Any, Any]:
+def _capacity(constraint: AtMost) -> tuple[Any, Any, Any]:
     """Return (weights, parts, most) with numbers brought into 64 bits, each rounded so that nothing fits that did not."""
-    shift = max(0, max((*condition.weight, 1)).bit_length() - 48)
-    weight = [-(-each >> shift) for each in condition.weight]
-    most = [min(each >> shift, 2**62) for each in condition.most]
+    shift = max(0, max((*constraint.weight, 1)).bit_length() - 48)
+    weight = [-(-each >> shift) for each in constraint.weight]
+    most = [min(each >> shift, 2**62) for each in constraint.most]
     return (
         np.array(weight, dtype=np.int64),
-        np.array(condition.part, dtype=np.int32),
+        np.array(constraint.part, dtype=np.int32),
         np.array(most, dtype=np.int64),
     )

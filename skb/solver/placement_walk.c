@@ -1,12 +1,15 @@
 /* See placement_walk.h. */
 #include "placement_walk.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum {
     DETOUR = 40, /* steps per dispatcher without a better placement before it starts again beside the best */
-    CLOCK_EVERY = 16 /* steps between two looks at the clock */
+    CLOCK_EVERY = 16, /* steps between two looks at the clock */
+    LEAP =
+        100 /* disturbances per dispatcher without a cheaper placement before climbing goes on from elsewhere */
 };
 
 static uint64_t draw(struct walk *walk)
@@ -97,6 +100,14 @@ static void return_to_best(struct walk *walk)
     work_out_loads(walk);
 }
 
+static void look_again(struct walk *walk, int32_t a)
+{
+    if (!walk->queued[a]) {
+        walk->queued[a] = true;
+        walk->queue[(walk->next + walk->waiting++) % walk->dispatchers] = a;
+    }
+}
+
 /* Let all feel that dispatcher `a` goes from one core to another and, if there is one, `b` the other way. */
 static void shift(struct walk *walk, int32_t a, int32_t b, int32_t left, int32_t core)
 {
@@ -117,6 +128,7 @@ static void shift(struct walk *walk, int32_t a, int32_t b, int32_t left, int32_t
             }
             if (out == 0 && home == 0)
                 continue;
+            look_again(walk, c);
             int64_t *restrict pull = row_of(walk->pull, c, cores);
             for (int32_t k = 0; k < cores; k++)
                 pull[k] += out * (to_new[k] - to_old[k]) + home * (from_new[k] - from_old[k]);
@@ -140,15 +152,9 @@ static void carry(struct walk *walk, int32_t a, int32_t left, int32_t core)
     }
 }
 
-/* The change that a step is: `a` goes to `core`, and `b`, which is there, to where `a` was; without b it is -1. */
-struct change {
-    int64_t cost;
-    int32_t a, b, core;
-};
-
-static void take(struct walk *walk, struct change step)
+static void take(struct walk *walk, struct walk_change step)
 {
-    int32_t left = walk->at[step.a];
+    int32_t left = step.left;
     bar(walk, step.a, left);
     carry(walk, step.a, left, step.core);
     walk->at[step.a] = step.core;
@@ -162,6 +168,8 @@ static void take(struct walk *walk, struct change step)
     }
     shift(walk, step.a, step.b, left, step.core);
     walk->cost += step.cost;
+    if (walk->logged < walk->log_room)
+        walk->log[walk->logged++] = step;
 }
 
 /* Do the parts hold what comes when `a` goes to `core`, and `b`, if any, comes from there. */
@@ -193,7 +201,7 @@ static int64_t exchange_cost(const struct walk *walk, int32_t a, int32_t b)
 }
 
 /* Is this the step to take so far? Of equals one is drawn. */
-static bool better(struct walk *walk, int64_t cost, const struct change *chosen, int32_t *equals)
+static bool better(struct walk *walk, int64_t cost, const struct walk_change *chosen, int32_t *equals)
 {
     if (cost > chosen->cost)
         return false;
@@ -205,10 +213,10 @@ static bool better(struct walk *walk, int64_t cost, const struct change *chosen,
 }
 
 /* Give the best step allowed, with a == -1 if there is none. What leads to a new best is always allowed. */
-static struct change best_step(struct walk *walk)
+static struct walk_change best_step(struct walk *walk)
 {
     int32_t n = walk->dispatchers, cores = walk->cores, equals = 0;
-    struct change chosen = {INT64_MAX, -1, -1, -1};
+    struct walk_change chosen = {INT64_MAX, -1, -1, -1, -1};
     int64_t record = walk->best_cost - walk->cost;
     uint64_t now = walk->steps;
     for (int32_t a = 0; a < n; a++) {
@@ -226,7 +234,7 @@ static struct change best_step(struct walk *walk)
             if (walk->capacities != 0 && !fits(walk, a, b, there))
                 continue;
             if (better(walk, cost, &chosen, &equals))
-                chosen = (struct change){cost, a, b, there};
+                chosen = (struct walk_change){cost, a, b, here, there};
         }
     }
     for (int32_t k = 0; k < cores; k++) {
@@ -243,7 +251,7 @@ static struct change best_step(struct walk *walk)
             if (walk->capacities != 0 && !fits(walk, a, -1, k))
                 continue;
             if (better(walk, cost, &chosen, &equals))
-                chosen = (struct change){cost, a, -1, k};
+                chosen = (struct walk_change){cost, a, -1, here, k};
         }
     }
     return chosen;
@@ -269,7 +277,7 @@ static void push(struct walk *walk, int32_t a, int32_t core)
         return;
     const int64_t *pull = walk->pull + (int64_t)a * walk->cores;
     int64_t cost = b < 0 ? pull[core] - pull[walk->at[a]] : exchange_cost(walk, a, b);
-    take(walk, (struct change){cost, a, b, core});
+    take(walk, (struct walk_change){cost, a, b, walk->at[a], core});
 }
 
 /* Send a whole group to another part of its partition. */
@@ -307,7 +315,7 @@ static void start_beside(struct walk *walk)
     return_to_best(walk);
     if (walk->groups != 0 && draw(walk) % 2 == 0)
         push_group(walk, &walk->group[below(walk, walk->groups)]);
-    int32_t changes = 1 + below(walk, walk->dispatchers < 8 ? walk->dispatchers : walk->dispatchers / 2);
+    int32_t changes = 1 + below(walk, walk->dispatchers < 24 ? (walk->dispatchers + 1) / 2 : 12);
     for (int32_t i = 0; i < changes; i++) {
         int32_t a = below(walk, walk->dispatchers);
         /* mostly to where somebody is: on a machine with many idle cores the rest would scatter all */
@@ -332,7 +340,7 @@ bool walk_run(struct walk *walk, uint64_t patience, int64_t enough, int64_t end)
         walk->steps++;
         if ((walk->steps - walk->found) % detour == 0)
             start_beside(walk);
-        struct change step = best_step(walk);
+        struct walk_change step = best_step(walk);
         if (step.a >= 0)
             take(walk, step);
         if (walk->cost < walk->best_cost) {
@@ -341,4 +349,119 @@ bool walk_run(struct walk *walk, uint64_t patience, int64_t enough, int64_t end)
         }
     }
     return true;
+}
+
+/* Give the best step for one dispatcher, with a == -1 if none makes it cheaper. */
+static struct walk_change best_step_of(struct walk *walk, int32_t a)
+{
+    int32_t here = walk->at[a];
+    const int64_t *pull = walk->pull + (int64_t)a * walk->cores;
+    struct walk_change chosen = {-1, -1, -1, -1, -1};
+    for (int32_t b = 0; b < walk->dispatchers; b++) {
+        int32_t there = walk->at[b];
+        if (here == there)
+            continue;
+        int64_t cost = exchange_cost(walk, a, b);
+        if (cost <= chosen.cost && (walk->capacities == 0 || fits(walk, a, b, there)))
+            chosen = (struct walk_change){cost, a, b, here, there};
+    }
+    for (int32_t k = 0; k < walk->cores; k++) {
+        int64_t cost = pull[k] - pull[here];
+        if (walk->load[k] < walk->room[k] && cost <= chosen.cost &&
+            (walk->capacities == 0 || fits(walk, a, -1, k)))
+            chosen = (struct walk_change){cost, a, -1, here, k};
+    }
+    return chosen;
+}
+
+static void descend(struct walk *walk)
+{
+    while (walk->waiting > 0) {
+        int32_t a = walk->queue[walk->next];
+        walk->next = (walk->next + 1) % walk->dispatchers;
+        walk->waiting--;
+        walk->queued[a] = false;
+        struct walk_change step = best_step_of(walk, a);
+        if (step.a >= 0) {
+            take(walk, step);
+            look_again(walk, a);
+            if (step.b >= 0)
+                look_again(walk, step.b);
+        }
+    }
+}
+
+static void undo(struct walk *walk)
+{
+    int32_t count = walk->logged;
+    walk->log_room = 0;
+    while (count > 0) {
+        struct walk_change step = walk->log[--count];
+        take(walk, (struct walk_change){-step.cost, step.a, step.b, step.core, step.left});
+    }
+    while (walk->waiting > 0) {
+        walk->queued[walk->queue[walk->next]] = false;
+        walk->next = (walk->next + 1) % walk->dispatchers;
+        walk->waiting--;
+    }
+}
+
+/* Disturb a few, most often such as have to do with each other. */
+static void disturb(struct walk *walk, int32_t changes)
+{
+    if (walk->groups != 0 && draw(walk) % 8 == 0)
+        push_group(walk, &walk->group[below(walk, walk->groups)]);
+    int32_t n = walk->dispatchers, a = below(walk, n);
+    for (int32_t i = 0; i < changes; i++) {
+        int32_t b = below(walk, n);
+        const int64_t *both = walk->term[0].both + (int64_t)a * n;
+        if (draw(walk) % 2 == 0)
+            for (int32_t j = 0, c = b; j < n; j++, c = c + 1 == n ? 0 : c + 1)
+                if (both[c] != 0) {
+                    b = c; /* the next, from a place drawn, that exchanges messages with it */
+                    break;
+                }
+        bool idle = below(walk, walk->cores) >= n;
+        push(walk, a, idle ? below(walk, walk->cores) : walk->at[b]);
+        look_again(walk, a);
+        look_again(walk, b);
+        a = b;
+    }
+}
+
+bool walk_climb(struct walk *walk, uint64_t patience, int64_t enough, int64_t end)
+{
+    int32_t n = walk->dispatchers, log_room = 64 * n;
+    if (walk->log == NULL) {
+        walk->log = malloc(sizeof *walk->log * (size_t)log_room);
+        if (walk->log == NULL)
+            return true;
+    }
+    walk->log_room = 0;
+    for (int32_t a = 0; a < n; a++)
+        look_again(walk, a);
+    descend(walk);
+    uint64_t stale = 0;
+    while (true) {
+        if (walk->cost < walk->best_cost) {
+            walk->best_cost = walk->cost;
+            memcpy(walk->best_at, walk->at, sizeof(int32_t) * (size_t)n);
+            walk->found = walk->steps;
+        }
+        if (walk->best_cost <= enough || walk->steps - walk->found >= patience)
+            return true;
+        if (now() >= end)
+            return false;
+        walk->steps++;
+        int64_t before = walk->cost;
+        bool leap = ++stale >= (uint64_t)LEAP * (uint64_t)n;
+        walk->logged = 0;
+        walk->log_room = leap ? 0 : log_room;
+        disturb(walk, leap ? 2 + n / 8 : 2 + below(walk, 3));
+        descend(walk);
+        if (walk->cost < before || leap)
+            stale = 0;
+        else if (walk->cost > before && walk->logged < log_room)
+            undo(walk);
+    }
 }

@@ -1,11 +1,16 @@
 /*
- * Robust tabu search (Taillard 1991) for placements: a walk from assignment to assignment that remembers where it must not go back to.
+ * Two searches for placements, which walk from assignment to assignment.
+ *
+ *   walk_run    robust tabu search (Taillard 1991): always the best step there is, but not back to where it was
+ *   walk_climb  iterated local search (Stuetzle 2006): down to where no step helps, a small disturbance, down again; what came of it is kept
+ *               if it is not worse. A disturbance concerns few, and only they and theirs are looked at again, so that where traffic is
+ *               sparse a large problem is disturbed tens of thousands of times in a second
  *
  * The cost of an assignment `at` is
  *
  *     sum over a of linear[a][at a]  +  sum over terms, over ordered pairs a != b, of weight[a][b] * distance[at a][at b]
  *
- * One term is traffic times distance; the others, if any, are conditions: weight says between whom, distance by how much a pair of
+ * One term is traffic times distance; the others, if any, are constraints: weight says between whom, distance by how much a pair of
  * cores breaks it. What may never be broken is capacity: room on a core, and what the parts of a machine hold of anything else.
  *
  * Neighbours of an assignment are those in which one dispatcher moves to a core with room, or two exchange their cores. Instead of a
@@ -44,6 +49,12 @@ struct walk_group {
     int32_t *part; /* [cores] */
 };
 
+/* The change that a step is: `a` goes to `core`, and `b`, which is there, to where `a` was, `left`; without b it is -1. */
+struct walk_change {
+    int64_t cost;
+    int32_t a, b, left, core;
+};
+
 struct walk {
     int32_t dispatchers, cores, terms, capacities, groups;
     struct walk_term *term;
@@ -58,6 +69,11 @@ struct walk {
     uint64_t *tabu; /* [dispatchers][cores]: until which step a dispatcher must not go back */
     uint64_t steps, found;
     uint64_t random;
+    bool *queued;          /* [dispatchers]: climbing will look at it again */
+    int32_t *queue;        /* [dispatchers], a ring */
+    int32_t waiting, next; /* how many stand in it, and where the first */
+    struct walk_change *log;
+    int32_t logged, log_room;
     int32_t *best_at;
     int64_t best_cost;
     int64_t *best_pull;
@@ -71,5 +87,8 @@ void walk_settle(struct walk *walk);
  * says `end` (ns). Returns whether it ended for another reason than the clock.
  */
 bool walk_run(struct walk *walk, uint64_t patience, int64_t enough, int64_t end);
+
+/* The same by climbing; a step is a disturbance and what follows. */
+bool walk_climb(struct walk *walk, uint64_t patience, int64_t enough, int64_t end);
 
 #endif

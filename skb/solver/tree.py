@@ -1,25 +1,27 @@
-"""Along which tree to broadcast: the one whose last core has received soonest.
+"""Along which tree to broadcast, or to reduce: the one by which the last core has received soonest, or the root from all.
 
-    broadcast_tree(send, receive, root).children    # whom each core sends to, in this order
+    broadcast_tree(send, receive, root).children                            # whom each core sends to, in this order
+    broadcast_tree(send, receive, root, Wanted(members=[0, 4, 5], max_degree=2))
+    broadcast_tree(send, receive, root, Wanted(reduce=True)).children       # whom each core hears from, in this order
 
 The costs differ by pair and direction, as they do on real machines; then the problem is NP-hard even for two kinds of
 message. So a tree is chosen among classic and greedy shapes (`tree_shapes`), improved by local search (`tree_search`),
-and held against what no tree can undercut (`tree_bound`); for some ten cores, more if many are alike, branch and bound
+and held against what no tree can undercut (`tree_bound`, `tree_growth`); for some ten cores, more if many are alike, branch and bound
 (`tree_proof`) closes the gap. The status says whether it is closed.
 
 The same question gives the same answer, except that a search cut short by the clock stops where the clock says.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from skb.solver.clusters import clusterings
 from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
-from skb.solver.matrix import Matrix, added, checked
 from skb.solver.tree_bound import bound as proven_bound
-from skb.solver.tree_network import Network, from_the_top, served_in_best_order
+from skb.solver.tree_growth import growth_bound
+from skb.solver.tree_network import Network, Parents, among, excess, fitted, served_in_best_order
 from skb.solver.tree_proof import prove_tree
+from skb.solver.tree_question import Question, Wanted, checked_order, costs, question
 from skb.solver.tree_search import improve
 from skb.solver.tree_shapes import classic, greedy
 
@@ -28,10 +30,11 @@ PROVABLE = 12  # cores; beyond, the proof seldom gets further than the first bou
 
 @dataclass(frozen=True)
 class Tree:
-    """A broadcast tree with its proof.
+    """A tree with its proof.
 
-    `children` has an entry for every core, in order of sending. `status` is `optimal` (cost_ps == bound_ps) or
-    `feasible` (no tree costs less than `bound_ps`); a tree always exists.
+    `children` has an entry for every core that takes part, in order of sending (in a reduction: of hearing). `status`
+    is `optimal` (cost_ps == bound_ps) or `feasible` (no tree costs less than `bound_ps`). `shapes` is what the classic
+    shapes cost that keep to the limits, children in the best order.
     """
 
     root: int
@@ -40,34 +43,97 @@ class Tree:
     bound_ps: int
     status: str
     seconds: float
+    shapes: dict[str, int] = field(default_factory=dict)
 
 
 def broadcast_tree(
-    send: Sequence[Sequence[int]], receive: Sequence[Sequence[int]], root: int, *, seconds: float = 2.0
+    send: Sequence[Sequence[int]],
+    receive: Sequence[Sequence[int]],
+    root: int,
+    wanted: Wanted | None = None,
+    *,
+    seconds: float = 2.0,
 ) -> Tree:
-    """Find the tree from `root` to all cores (rows of the matrices) whose last core receives soonest.
+    """Find the best tree from `root` to the cores wanted, all rows of the matrices unless `wanted` says otherwise.
 
     `send[i][j]` and `receive[i][j]` are how long a message from i to j keeps i, and then j, busy; what stands on their
-    diagonals has no meaning. Raises SolverError when an argument makes no sense.
+    diagonals has no meaning. Raises SolverError when an argument makes no sense, or the limits leave no tree.
     """
     deadline = Deadline.after(seconds)
-    network = _network(send, receive, root)
-    parts = clusterings(network.total)
-    floor = proven_bound(network, parts)
+    asked = question(send, receive, root, wanted or Wanted())
+    network = asked.network
+    floor = proven_bound(network, asked.parts)
+    shapes = shaped(asked)
+    known = {
+        name: cost
+        for name, (cost, children) in ((name, served_in_best_order(network, shape)) for name, shape in shapes.items())
+        if not excess(network, children)
+    }
+    if asked.wanted.shape is not None:
+        best = _named(asked, shapes)
+        lowest = max(floor, growth_bound(network, asked.parts, served_in_best_order(network, best)[0], deadline))
+    else:
+        best, lowest = searched(asked, shapes, floor, deadline)
+    cost, children = served_in_best_order(network, best)
+    status = "optimal" if lowest >= cost else "feasible"
+    return Tree(root, asked.answer(children), cost, min(lowest, cost), status, deadline.elapsed(), known)
 
-    cost, best = min((served_in_best_order(network, parents)[0], parents) for parents in classic(network))
-    for parents in greedy(network, parts):
+
+def shaped(asked: Question) -> dict[str, Parents]:
+    """Return the classic shapes over the members; every relay hangs, dead, from the root."""
+    network = asked.network
+    members = [core for core in range(network.size) if core not in network.optional]
+    inner = classic(among(network, members), [asked.groups[core] for core in members])
+    return {name: _with_relays(network, members, parents) for name, parents in inner.items()}
+
+
+def _with_relays(network: Network, members: Sequence[int], inner: Parents) -> Parents:
+    """Return a tree of the members as one of all cores."""
+    parents = [network.root] * network.size
+    for core, parent in zip(members, inner, strict=True):
+        parents[core] = members[parent] if parent >= 0 else -1
+    return parents
+
+
+def _named(asked: Question, shapes: Mapping[str, Parents]) -> Parents:
+    name = asked.wanted.shape or ""
+    if beyond := excess(asked.network, served_in_best_order(asked.network, shapes[name])[1], asked.name):
+        raise SolverError(f"shape {name} is beyond the limits: {beyond}; raise that, or let the shape be chosen")
+    return shapes[name]
+
+
+def searched(asked: Question, shapes: Mapping[str, Parents], floor: int, deadline: Deadline) -> tuple[Parents, int]:
+    """Return the best tree met, and the bound."""
+    network = asked.network
+    cost, best = min(_priced(network, shape) for shape in shapes.values())
+    for shape in _starts(asked):
         if cost == floor or deadline.passed():
             break
-        cost, best = min((cost, best), (served_in_best_order(network, parents)[0], parents))
+        cost, best = min((cost, best), _priced(network, shape))
+    if cost > floor and not deadline.passed():
+        floor = max(floor, growth_bound(network, asked.parts, cost, deadline))
     best = improve(network, best, floor, deadline.share(0.4 if network.size <= PROVABLE else 0.8))
     cost, _ = served_in_best_order(network, best)
     proof = prove_tree(network, cost, floor, deadline)
     if proof.solution is not None:
-        best = list(proof.solution)
-    cost, children = served_in_best_order(network, best)
-    status = "optimal" if proof.bound >= cost else "feasible"
-    return Tree(root, children, cost, min(proof.bound, cost), status, deadline.elapsed())
+        best = [network.root if parent == -2 else parent for parent in proof.solution]
+    return best, proof.bound
+
+
+def _starts(asked: Question) -> Iterator[Parents]:
+    """Yield greedy trees; where there are relays, those without them first."""
+    network = asked.network
+    if network.optional:
+        members = [core for core in range(network.size) if core not in network.optional]
+        parts = [type(part)(tuple(part.of[core] for core in members)) for part in asked.parts]
+        for inner in greedy(among(network, members), parts):
+            yield _with_relays(network, members, inner)
+    yield from greedy(network, asked.parts)
+
+
+def _priced(network: Network, parents: Parents) -> tuple[int, Parents]:
+    parents = fitted(network, parents)
+    return served_in_best_order(network, parents)[0], parents
 
 
 def completion_ps(
@@ -78,48 +144,33 @@ def completion_ps(
 ) -> int:
     """Return when the last core has received: each core sends to its children in order, as soon as it has received.
 
-    Raises SolverError unless `children` is a tree from `root` to every core (row of the matrices). Cores without
-    children may be left out.
+    Raises SolverError unless `children` is a tree from `root`. Cores without children may be left out.
     """
-    network = _network(send, receive, root)
+    sends, receives = costs(send, receive)
     received = {root: 0}
-    for core in _checked_order(children, network):
+    for core in checked_order(children, len(sends), root):
         now = received[core]
         for child in children.get(core, ()):
-            now += network.send[core][child]
-            received[child] = now + network.receive[core][child]
+            now += sends[core][child]
+            received[child] = now + receives[core][child]
     return max(received.values())
 
 
-def _network(send: Sequence[Sequence[int]], receive: Sequence[Sequence[int]], root: int) -> Network:
-    sends, receives = _without_diagonal(checked("send", send)), _without_diagonal(checked("receive", receive))
-    if len(sends) != len(receives):
-        raise SolverError(f"send has {len(sends)} rows and receive {len(receives)}; give one for each core in both")
-    if not sends:
-        raise SolverError("send has no rows; give one for each core, the root at least")
-    if type(root) is not int or not 0 <= root < len(sends):
-        raise SolverError(f"root is {root!r}, which is no row of send; give a number from 0 to {len(sends) - 1}")
-    return Network(sends, receives, added(sends, receives), root)
+def reduction_ps(
+    children: Mapping[int, Sequence[int]],
+    send: Sequence[Sequence[int]],
+    receive: Sequence[Sequence[int]],
+    root: int,
+) -> int:
+    """Return when the root has received from all: each core hears from its children in order, then sends to its parent.
 
-
-def _without_diagonal(matrix: Matrix) -> Matrix:
-    return tuple((*row[:i], 0, *row[i + 1 :]) for i, row in enumerate(matrix))
-
-
-def _checked_order(children: Mapping[int, Sequence[int]], network: Network) -> list[int]:
-    parent: dict[int, int] = {}
-    for core, served in children.items():
-        for child in served:
-            if child not in range(network.size):
-                raise SolverError(
-                    f"children[{core}] has {child!r}, which is no core; give numbers from 0 to {network.size - 1}"
-                )
-            if child in parent or child == network.root:
-                other = f"children[{parent[child]}] has too" if child in parent else "is the root"
-                raise SolverError(f"children[{core}] has core {child}, which {other}; let each core receive once")
-            parent[child] = core
-    order = from_the_top(network.root, [children.get(core, ()) for core in range(network.size)])
-    if len(order) != network.size:
-        missed = min(set(range(network.size)) - set(order))
-        raise SolverError(f"core {missed} is not reached from the root {network.root}; give a tree of all cores")
-    return order
+    Raises SolverError as completion_ps.
+    """
+    sends, receives = costs(send, receive)
+    ready: dict[int, int] = {}
+    for core in reversed(checked_order(children, len(sends), root)):
+        now = 0
+        for child in children.get(core, ()):
+            now = max(now, ready[child] + sends[child][core]) + receives[child][core]
+        ready[core] = now
+    return ready[root]

@@ -21,33 +21,58 @@ from skb.solver.tree_network import Network
 def bound(network: Network, clusterings: list[Clustering]) -> int:
     """Return a time before which no tree informs every core."""
     ready = {network.root: 0}
-    waiting = [core for core in range(network.size) if core != network.root]
-    best = distance_bound(network, ready, waiting)
+    best = distance_bound(network, ready, network.needed, sorted(network.optional))
+    if network.max_depth is not None:
+        best = max(best, _hops_bound(network, network.max_depth))
     single = Clustering(tuple(range(network.size)))
     return max([best, *(_clusters_bound(network, clustering) for clustering in [*clusterings, single])])
 
 
-def distance_bound(network: Network, ready: Mapping[int, int], waiting: Sequence[int]) -> int:
+def distance_bound(
+    network: Network, ready: Mapping[int, int], waiting: Sequence[int], relays: Sequence[int] = ()
+) -> int:
     """Return when the last of `waiting` can have received at the soonest, were none in the other's way."""
-    soonest = {j: min([free + network.total[i][j] for i, free in ready.items()]) for j in waiting}
-    last = 0
-    while soonest:
+    soonest = {j: min([free + network.total[i][j] for i, free in ready.items()]) for j in (*waiting, *relays)}
+    missing = len(waiting)
+    last = latest = 0
+    while missing:
         core = min(soonest, key=soonest.__getitem__)
         last = soonest.pop(core)
+        if core not in network.optional:
+            missing -= 1
+            latest = last
         row = network.total[core]
         for other, known in soonest.items():
             if last + row[other] < known:
                 soonest[other] = last + row[other]
-    return last
+    return latest
+
+
+def _hops_bound(network: Network, hops: int) -> int:
+    """Return the same for paths of so many messages at most."""
+    columns = list(zip(*network.total, strict=True))
+    far = sum(map(max, network.total)) + 1
+    soonest = [0 if core == network.root else far for core in range(network.size)]
+    for _ in range(min(hops, network.size - 1)):
+        after = [min(map(sum, zip(soonest, column, strict=True))) for column in columns]
+        if (after := list(map(min, soonest, after))) == soonest:
+            break
+        soonest = after
+    return max((soonest[core] for core in network.needed), default=0)
 
 
 def counting_bound(
-    ready: Sequence[int], sends: Sequence[int], ways: Sequence[int], sizes: Sequence[int] | None = None
+    ready: Sequence[int],
+    sends: Sequence[int],
+    ways: Sequence[int],
+    sizes: Sequence[int] | None = None,
+    most: int | None = None,
 ) -> int:
     """Return when the last part can be entered at the soonest.
 
     `ready` are the times from which informed cores may send, `sends[l]` is what l sends take any core at least, `ways`
-    what the cheapest message into each part takes, `sizes` how many cores may send once each part is entered (one).
+    what the cheapest message into each part takes, `sizes` how many cores may send once each part is entered (one),
+    `most` how many messages a core may send.
     """
     rising = sorted(ways)
     falling_sizes = sorted(sizes or [1] * len(ways), reverse=True)
@@ -59,7 +84,8 @@ def counting_bound(
         starts.append(start)
         if len(starts) == len(rising):
             return max(map(sum, zip(starts, reversed(rising), strict=True)))
-        heapq.heappush(senders, (since + sends[min(sent + 1, len(sends) - 1)], sent + 1, since))
+        if most is None or sent + 1 < most:
+            heapq.heappush(senders, (since + sends[min(sent + 1, len(sends) - 1)], sent + 1, since))
         entered = max(map(sum, zip(starts, reversed(rising[: len(starts)]), strict=True)))
         for _ in range(min(falling_sizes[len(starts) - 1], len(rising))):
             heapq.heappush(senders, (entered, 0, entered))
@@ -86,5 +112,8 @@ def _clusters_bound(network: Network, clustering: Clustering) -> int:
         sends.append(min(taken))
     # The root's own cluster: the others in it are informed no sooner than by the cheapest message there is for them.
     near = [min(network.total[i][j] for i in cores if i != j) for j in cores if of[j] == home and j != network.root]
-    names = list(ways)
-    return counting_bound([0, *near], sends, [ways[name] for name in names], [sizes[name] for name in names])
+    entered = len({of[core] for core in network.needed} - {home})
+    if not entered:
+        return 0
+    largest = sorted(sizes.values(), reverse=True)
+    return counting_bound([0, *near], sends, sorted(ways.values())[:entered], largest[:entered], network.max_degree)

@@ -2,7 +2,7 @@
 
 A schedule is built in the order of time. The informed core that is free first either sends to one of the cores that
 still wait, or sends no more. Every tree arises once in this way. Of waiting cores that can be exchanged without
-disturbing those informed (`symmetry`), one is tried.
+disturbing those informed (`symmetry`), one is tried. Relays are sent to like any other, and need not be.
 """
 
 import sys
@@ -35,7 +35,12 @@ class _Search:
     def __init__(self, network: Network, deadline: Deadline) -> None:
         self._network = network
         self._deadline = deadline
-        self._symmetry = symmetry(network.send, network.receive)
+        self._needed = frozenset(network.needed)
+        # A relay is like no core that must be reached, and only the diagonal can say so.
+        marks = tuple(
+            (*row[:core], int(core in network.optional), *row[core + 1 :]) for core, row in enumerate(network.send)
+        )
+        self._symmetry = symmetry(marks, network.receive)
 
     def run(self, cost: int, floor: int) -> Proof[tuple[int, ...]]:
         root = self._network.root
@@ -48,16 +53,18 @@ class _Search:
         (now, sender), others = free[0], free[1:]
         waiting = [core for core, parent in enumerate(parents) if parent == -2]
         informed = [core for core, parent in enumerate(parents) if parent != -2]
+        missing = len(self._needed.intersection(waiting))
         found: tuple[int, tuple[int, ...]] | None = None
         successors = [(branch.depth, _Schedule(others, parents, last))] if others else []
-        for group in self._symmetry.orbits(waiting, informed):
+        for group in self._symmetry.orbits(waiting, informed) if self._may_send(sender, parents) else ():
             target = group[0]
             received = now + network.total[sender][target]
-            latest = max(last, received)
+            needed = target in self._needed
+            latest = max(last, received) if needed else last
             chosen = (*parents[:target], sender, *parents[target + 1 :])
-            if len(waiting) > 1:
+            if missing > needed:
                 free_next = sorted([*others, (now + network.send[sender][target], sender), (received, target)])
-                successors.append((branch.depth + 1, _Schedule(tuple(free_next), chosen, latest)))
+                successors.append((branch.depth + needed, _Schedule(tuple(free_next), chosen, latest)))
             elif found is None or latest < found[0]:
                 found = latest, chosen
         branches = []
@@ -69,16 +76,28 @@ class _Search:
                 branches.append(Branch(bound, depth, schedule))
         return Expansion(branches, found)
 
+    def _may_send(self, sender: int, parents: tuple[int, ...]) -> bool:
+        """Tell whether the limits let a core send once more."""
+        network = self._network
+        if network.max_degree is not None and parents.count(sender) >= network.max_degree:
+            return False
+        depth = 0
+        while parents[sender] >= 0:
+            depth, sender = depth + 1, parents[sender]
+        return network.max_depth is None or depth < network.max_depth
+
     def _bound(self, schedule: _Schedule, limit: int) -> int:
         """Return a time before which no completion of the schedule informs every core; rough once it is at `limit`."""
         network = self._network
         ready = {core: when for when, core in schedule.free}
-        waiting = [core for core, parent in enumerate(schedule.parents) if parent == -2]
-        bound = max(schedule.last, distance_bound(network, ready, waiting))
+        unreached = [core for core, parent in enumerate(schedule.parents) if parent == -2]
+        waiting = [core for core in unreached if core in self._needed]
+        relays = [core for core in unreached if core not in self._needed]
+        bound = max(schedule.last, distance_bound(network, ready, waiting, relays))
         if bound >= limit:
             return bound
-        acting = [*ready, *waiting]
-        ways = [min([network.total[i][j] for i in acting if i != j]) for j in waiting]
-        rows = [list(accumulate(sorted([network.send[i][j] for j in waiting if j != i]), initial=0)) for i in acting]
+        acting = [*ready, *unreached]
+        ways = sorted([min([network.total[i][j] for i in acting if i != j]) for j in unreached])[: len(waiting)]
+        rows = [list(accumulate(sorted([network.send[i][j] for j in unreached if j != i]), initial=0)) for i in acting]
         sends = [min(taken) for taken in zip_longest(*rows, fillvalue=sys.maxsize)]
-        return max(bound, counting_bound(list(ready.values()), sends, ways))
+        return max(bound, counting_bound(list(ready.values()), sends, ways, most=network.max_degree))

@@ -1,22 +1,152 @@
 """First trees: the classic shapes, which an answer must never be worse than, and those that greed builds.
 
-Earliest completion (Banikazemi, Moorthy, Panda 1998): again and again the message that arrives first of all that could
-be sent next. It is good on flat machines and blind on nested ones, where the way into a far package must be taken
-early although it is the slowest. The nested constructions follow Smelt (Kaestle and others 2016): whoever is idle sends
-the dearest message that is still needed, but into each part of the machine only one from outside; what the parts are is
-read off the costs (`clusters`).
+*Classic* shapes have names, and can be asked for by them. Those that look at ranks alone take the cores in the order of
+their numbers, as libraries that know nothing of the machine do.
+
+* `star`: the root sends to all.
+* `binomial`: the number of informed cores doubles in every round.
+* `fibonacci`: the same where a message takes two rounds to arrive and one to send (Bar-Noy and Kipnis 1992).
+* `spanning`: every core over the cheapest message from those reached (Prim 1957).
+* `cluster`: a binomial tree over one core of each node, and one within each node.
+* `adaptive`: whoever is idle sends its dearest message that is still needed, and into each node only one from outside;
+  then whoever receives last is taken to whoever can serve it soonest, as long as that helps (after Smelt, Kaestle and
+  others 2016).
+
+Nodes are those that the caller names, else the coarsest parts that the costs themselves suggest (`clusters`).
+
+*Greedy* ones: earliest completion (Banikazemi, Moorthy, Panda 1998), again and again the message that arrives first of
+all that could be sent next, is good on flat machines and blind on nested ones, where the way into a far package must be
+taken early although it is the slowest. The nested constructions carry the rule of `adaptive` through all levels of the
+machine.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from skb.solver.clusters import Clustering
-from skb.solver.tree_network import Network, Parents
+from skb.solver.tree_network import Network, Parents, served_in_best_order
+
+Groups = Sequence[int]  # of each core: the node that it belongs to
 
 
-def classic(network: Network) -> tuple[Parents, ...]:
-    """Return the trees that no answer may be worse than."""
-    return star(network), binomial(network), spanning(network)
+def star(network: Network, _: Groups) -> Parents:
+    """Let the root send to all."""
+    return [-1 if core == network.root else network.root for core in range(network.size)]
+
+
+def binomial(network: Network, _: Groups) -> Parents:
+    """Double the number of informed cores in every round, cores by rank: the root, then the others by number."""
+    return _ranked(network, _ranks(network), rounds=1)
+
+
+def fibonacci(network: Network, _: Groups) -> Parents:
+    """Let a core send in every round, and forward from two rounds after it was sent to, cores by rank."""
+    return _ranked(network, _ranks(network), rounds=2)
+
+
+def cluster(network: Network, groups: Groups) -> Parents:
+    """Send to the first core of each node by a binomial tree, and within each node by another."""
+    members: dict[int, list[int]] = {}
+    for core in _ranks(network):
+        members.setdefault(groups[core], []).append(core)
+    parents = _ranked(network, [cores[0] for cores in members.values()], rounds=1)
+    for cores in members.values():
+        inner = _ranked(network, cores, rounds=1)
+        for core in cores[1:]:
+            parents[core] = inner[core]
+    return parents
+
+
+def _ranks(network: Network) -> list[int]:
+    return [network.root, *(core for core in range(network.size) if core != network.root)]
+
+
+def _ranked(network: Network, ranked: Sequence[int], *, rounds: int) -> Parents:
+    """Let every core send to the next by rank in every round, from so many rounds after it was sent to."""
+    parents = [-1] * network.size
+    idle = [(0, 0)]  # round, rank
+    for rank in range(1, len(ranked)):
+        now, sender = heapq.heappop(idle)
+        parents[ranked[rank]] = ranked[sender]
+        heapq.heappush(idle, (now + 1, sender))
+        heapq.heappush(idle, (now + rounds, rank))
+    return parents
+
+
+def spanning(network: Network, _: Groups) -> Parents:
+    """Reach every core over the cheapest message from those reached."""
+    return _grown(network, along_path=False)
+
+
+def adaptive(network: Network, groups: Groups) -> Parents:
+    """Send the dearest message first, into each node once; then reattach whoever receives last."""
+    waiting = set(range(network.size)) - {network.root}
+    entered = {groups[network.root]}
+    parents = [-1] * network.size
+    idle = [(0, network.root)]
+    while waiting:
+        now, sender = heapq.heappop(idle)
+        total = network.total[sender]
+        ways: dict[int, tuple[int, int]] = {}  # node nobody has entered -> cheapest way into it
+        for core in waiting:
+            if groups[core] not in entered:
+                way = (total[core], core)
+                ways[groups[core]] = min(way, ways.get(groups[core], way))
+        home = [(total[core], core) for core in waiting if groups[core] == groups[sender]]
+        if not ways and not home:
+            continue
+        target = max(ways.values() or home)[1]
+        waiting.remove(target)
+        entered.add(groups[target])
+        parents[target] = sender
+        heapq.heappush(idle, (now + network.send[sender][target], sender))
+        heapq.heappush(idle, (now + total[target], target))
+    return _reattached(network, parents)
+
+
+def _reattached(network: Network, parents: Parents) -> Parents:
+    cost, children = served_in_best_order(network, parents)
+    while True:
+        received = {network.root: 0}
+        idle: dict[int, int] = {}
+        waiting = [network.root]
+        for core in waiting:
+            now = received[core]
+            for child in children[core]:
+                now += network.send[core][child]
+                received[child] = now + network.receive[core][child]
+            idle[core] = now
+            waiting += children[core]
+        last = max(received, key=lambda core: (received[core], core))
+        others = [core for core in idle if core != last]
+        if not others:
+            return parents
+        changed = list(parents)
+        changed[last] = min(others, key=lambda core: (idle[core] + network.total[core][last], core))
+        cheaper, order = served_in_best_order(network, changed)
+        if cheaper >= cost:
+            return parents
+        cost, children, parents = cheaper, order, changed
+
+
+CLASSIC: Mapping[str, Callable[[Network, Groups], Parents]] = {
+    "star": star,
+    "binomial": binomial,
+    "fibonacci": fibonacci,
+    "spanning": spanning,
+    "cluster": cluster,
+    "adaptive": adaptive,
+}
+
+
+def nodes(network: Network, clusterings: list[Clustering]) -> Groups:
+    """Return the nodes that the costs suggest: the coarsest parts, or one if all is flat."""
+    return clusterings[0].of if clusterings else (0,) * network.size
+
+
+def classic(network: Network, groups: Groups) -> dict[str, Parents]:
+    """Return the trees that no answer may be worse than. There must be no relays in the network."""
+    return {name: shape(network, groups) for name, shape in CLASSIC.items()}
 
 
 def greedy(network: Network, clusterings: list[Clustering]) -> Iterator[Parents]:
@@ -28,25 +158,6 @@ def greedy(network: Network, clusterings: list[Clustering]) -> Iterator[Parents]
         yield nested(network, [clustering], dearest=True)
         yield nested(network, [clustering], dearest=False)
     yield shortest_paths(network)
-
-
-def star(network: Network) -> Parents:
-    """Let the root send to all."""
-    return [-1 if core == network.root else network.root for core in range(network.size)]
-
-
-def binomial(network: Network) -> Parents:
-    """Double the number of informed cores in every round, cores by rank: the root, then the others by number."""
-    ranked = [network.root, *(core for core in range(network.size) if core != network.root)]
-    parents = [-1] * network.size
-    for rank in range(1, network.size):
-        parents[ranked[rank]] = ranked[rank - (1 << (rank.bit_length() - 1))]
-    return parents
-
-
-def spanning(network: Network) -> Parents:
-    """Reach every core over the cheapest message from those reached (Prim 1957)."""
-    return _grown(network, along_path=False)
 
 
 def shortest_paths(network: Network) -> Parents:

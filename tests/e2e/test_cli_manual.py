@@ -22,8 +22,8 @@ SKB = str(Path(sys.executable).with_name("skb"))
 PARTS = (
     ("record", "probe", "synth", "load", "machines"),
     ("facts", "query", "explain"),
-    ("place", "tree", "topology"),
-    ("optimize", "ask"),
+    ("place", "tree", "routes", "topology"),
+    ("optimize", "pci-plan", "ask"),
     ("doctor", "token create", "token list", "token revoke"),
 )
 """Commands whose examples are run in this order; the parts have nothing to do with each other."""
@@ -76,6 +76,9 @@ def test_every_example_works(tmp_path: Path, part: tuple[str, ...]) -> None:
     (tmp_path / "latency.csv").write_text("0\n40,0\n110.5,110.5,0\n")
     (tmp_path / "model.pl").write_text(
         "Model = [x in 0..9, named(least, x #> 3)], Objective = minimize(x), (Most = 2 ; true)"
+    )
+    (tmp_path / "devices.json").write_text(
+        '{"windows": [{"low": 2147483648, "high": 2415919103}], "bars": [{"function": "00:02.0", "size": 65536}]}'
     )
     with Service(tmp_path / "data", "--probe") as service:
         with service.client() as client:

@@ -226,9 +226,11 @@ def _send_cases(operation: Any) -> None:
     @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
     @given(operation.as_strategy())
     def send(case: schemathesis.Case) -> None:
-        limits = {"/v1/placement": {"seconds": 0.05}, "/v1/tree": {"seconds": 0.05}}.get(
-            operation.path, {"timeout_ms": 200}
-        )
+        limits = {
+            "/v1/placement": {"seconds": 0.05},
+            "/v1/tree": {"seconds": 0.05},
+            "/v1/routes": {"seconds": 0.05},
+        }.get(operation.path, {"timeout_ms": 200})
         if isinstance(case.body, dict) and operation.method == "post" and operation.path != "/v1/facts":
             case.body = {**case.body, **limits}
             case.body.pop("min_revision", None)  # it waits for what does not come

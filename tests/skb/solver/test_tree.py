@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from solver_cases import DATA, Rows, latencies, machine, read_latency, split
 
 from skb.solver.clusters import clusterings
+from skb.solver.deadline import Deadline
 from skb.solver.errors import SolverError
 from skb.solver.matrix import added, checked
 from skb.solver.tree import Tree, broadcast_tree, completion_ps
 from skb.solver.tree_bound import bound
+from skb.solver.tree_growth import growth_bound
 from skb.solver.tree_network import Network, served_in_best_order
-from skb.solver.tree_shapes import classic, greedy
+from skb.solver.tree_proof import prove_tree
+from skb.solver.tree_shapes import classic, greedy, nodes
 
 GENEROUS = 60.0  # seconds that a small problem never needs; the answer comes as soon as it is proved
 
@@ -80,12 +83,38 @@ def test_small_trees_are_the_best_of_all(question: tuple[Rows, Rows, int]) -> No
 
 
 @settings(deadline=None)
-@given(questions(5))
-def test_the_bound_is_below_every_tree(question: tuple[Rows, Rows, int]) -> None:
+@given(questions(5), st.integers(0, 100))
+def test_the_bound_is_below_every_tree(question: tuple[Rows, Rows, int], extra: int) -> None:
     send, receive, root = question
     costs = network(send, receive, root)
     best = min(simulated(tree, send, receive, root) for tree in ordered_trees(len(send), root))
     assert bound(costs, clusterings(costs.total)) <= best
+    assert growth_bound(costs, clusterings(costs.total), best + extra, Deadline.after(GENEROUS)) <= best
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from([(1, 1, 3, 2), (1, 2, 3, 1), (2, 1, 3, 1), (1, 3, 2, 1)]), st.data())
+def test_the_bound_of_nested_machines_is_below_every_tree(
+    shape: tuple[int, int, int, int], data: st.DataObject
+) -> None:
+    noise = data.draw(st.sampled_from([1, 300, 30_000]))
+    rows = [[value + data.draw(st.integers(0, noise)) for value in row] for row in machine(*shape)]
+    send, receive = split(rows)
+    costs = network(send, receive, 0)
+    best = broadcast_tree(send, receive, 0, seconds=GENEROUS)
+    without = prove_tree(costs, best.cost_ps + 1, 0, Deadline.after(GENEROUS))
+    assert (best.status, best.cost_ps) == ("optimal", without.cost)  # proved once more, without these bounds
+    parts = clusterings(costs.total)
+    assert growth_bound(costs, parts, 2 * best.cost_ps, Deadline.after(GENEROUS)) <= best.cost_ps
+    assert bound(costs, parts) <= best.cost_ps
+
+
+def test_the_bound_sees_that_a_core_has_few_siblings() -> None:
+    send, receive = split(machine(2, 1, 24, 2))
+    costs = network(send, receive, 0)
+    parts = clusterings(costs.total)
+    adaptive = served_in_best_order(costs, classic(costs, nodes(costs, parts))["adaptive"])[0]
+    assert growth_bound(costs, parts, adaptive, Deadline.after(GENEROUS)) > 1.2 * bound(costs, parts)
 
 
 @settings(deadline=None)
@@ -105,7 +134,8 @@ def test_completion_is_what_a_simulation_sees(question: tuple[Rows, Rows, int], 
 def test_every_shape_is_a_tree_and_costs_what_it_says(question: tuple[Rows, Rows, int]) -> None:
     send, receive, root = question
     costs = network(send, receive, root)
-    for parents in [*classic(costs), *greedy(costs, clusterings(costs.total))]:
+    parts = clusterings(costs.total)
+    for parents in [*classic(costs, nodes(costs, parts)).values(), *greedy(costs, parts)]:
         cost, children = served_in_best_order(costs, parents)
         assert completion_ps(children, send, receive, root) == cost
 
@@ -116,7 +146,9 @@ def assert_honest(found: Tree, send: Rows, receive: Rows) -> None:
     assert found.status == ("optimal" if found.bound_ps == found.cost_ps else "feasible")
     assert sorted(found.children) == list(range(len(send)))
     costs = network(send, receive, found.root)
-    assert found.cost_ps <= min(served_in_best_order(costs, parents)[0] for parents in classic(costs))
+    shapes = classic(costs, nodes(costs, clusterings(costs.total)))
+    assert {name: served_in_best_order(costs, parents)[0] for name, parents in shapes.items()} == found.shapes
+    assert found.cost_ps <= min(found.shapes.values())
 
 
 def test_one_core_has_nobody_to_tell() -> None:
@@ -175,7 +207,7 @@ def test_a_question_that_makes_no_sense_is_refused(send: Rows, receive: Rows, ro
 @pytest.mark.parametrize(
     ("children", "message"),
     [
-        ({0: [1]}, "core 2 is not reached from the root 0"),
+        ({0: [1], 2: []}, "core 2 is not reached from the root 0"),
         ({0: [1, 2], 1: [2]}, r"children\[1\] has core 2, which children\[0\] has too"),
         ({0: [1], 1: [0, 2]}, r"children\[1\] has core 0, which is the root"),
         ({0: [1, 2, 3]}, r"children\[0\] has 3, which is no core"),

@@ -8,25 +8,25 @@ from solver_cases import Rows, machine
 
 from skb.solver.errors import SolverError
 from skb.solver.placement import Placement, place
-from skb.solver.placement_conditions import Alone, AtMost, Condition, Different, Only, Same
+from skb.solver.placement_constraints import Alone, AtMost, Constraint, Different, Only, Same
 
 GENEROUS = 60.0  # seconds that a small problem never needs; the answer comes as soon as it is proved
 
 
-def holds(condition: Condition, at: tuple[int, ...]) -> bool:
-    """The meaning of each condition, said as plainly as possible."""
-    if isinstance(condition, Only):
-        return all(at[a] in condition.cores for a in condition.dispatchers)
-    where = [condition.part[core] for core in at]
-    if isinstance(condition, Same):
-        return all(where[a] == where[b] for a in condition.dispatchers for b in condition.dispatchers)
-    if isinstance(condition, Different):
-        return all(where[a] != where[b] for a, b in itertools.combinations(condition.dispatchers, 2))
-    if isinstance(condition, Alone):
-        return all(where[a] != where[b] for a in condition.dispatchers for b in range(len(at)) if a != b)
+def holds(constraint: Constraint, at: tuple[int, ...]) -> bool:
+    """The meaning of each constraint, said as plainly as possible."""
+    if isinstance(constraint, Only):
+        return all(at[a] in constraint.cores for a in constraint.dispatchers)
+    where = [constraint.part[core] for core in at]
+    if isinstance(constraint, Same):
+        return all(where[a] == where[b] for a in constraint.dispatchers for b in constraint.dispatchers)
+    if isinstance(constraint, Different):
+        return all(where[a] != where[b] for a, b in itertools.combinations(constraint.dispatchers, 2))
+    if isinstance(constraint, Alone):
+        return all(where[a] != where[b] for a in constraint.dispatchers for b in range(len(at)) if a != b)
     return all(
-        sum(weight for weight, part in zip(condition.weight, where, strict=True) if part == each) <= most
-        for each, most in enumerate(condition.most)
+        sum(weight for weight, part in zip(constraint.weight, where, strict=True) if part == each) <= most
+        for each, most in enumerate(constraint.most)
     )
 
 
@@ -38,7 +38,7 @@ def cost_of(distance: Rows, traffic: Rows, price: Rows, at: tuple[int, ...]) -> 
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> tuple[Rows, Rows, Rows, list[Condition], int]:
+def questions(draw: st.DrawFn) -> tuple[Rows, Rows, Rows, list[Constraint], int]:
     count, cores = draw(st.integers(1, 4)), draw(st.integers(1, 5))
     values = st.one_of(st.integers(0, 2), st.integers(0, 30))
 
@@ -49,7 +49,7 @@ def questions(draw: st.DrawFn) -> tuple[Rows, Rows, Rows, list[Condition], int]:
     some = st.sets(st.integers(0, count - 1), min_size=1).map(lambda found: tuple(sorted(found)))
     part = st.lists(st.integers(0, 2), min_size=cores, max_size=cores).map(tuple)
     weights = st.lists(st.integers(0, 3), min_size=count, max_size=count).map(tuple)
-    condition = st.one_of(
+    constraint = st.one_of(
         st.builds(Only, st.just("only"), some, st.frozensets(st.integers(0, cores - 1))),
         st.builds(Same, st.just("same"), some, part),
         st.builds(Different, st.just("different"), some, part),
@@ -61,38 +61,38 @@ def questions(draw: st.DrawFn) -> tuple[Rows, Rows, Rows, list[Condition], int]:
     price = draw(st.one_of(st.just([]), matrix(count, cores)))
     named = [
         type(each)(**{**vars(each), "name": f"{each.name} {i}"})
-        for i, each in enumerate(draw(st.lists(condition, max_size=3)))
+        for i, each in enumerate(draw(st.lists(constraint, max_size=3)))
     ]
     return distance, draw(matrix(count, count)), price, named, draw(st.integers(1, 3))
 
 
 @settings(deadline=None, max_examples=300)
 @given(question=questions())
-def test_small_placements_under_conditions_are_the_best_of_all(
-    question: tuple[Rows, Rows, Rows, list[Condition], int],
+def test_small_placements_under_constraints_are_the_best_of_all(
+    question: tuple[Rows, Rows, Rows, list[Constraint], int],
 ) -> None:
-    distance, traffic, price, conditions, most = question
+    distance, traffic, price, constraints, most = question
 
-    def choices(conditions: list[Condition]) -> list[tuple[int, ...]]:
+    def choices(constraints: list[Constraint]) -> list[tuple[int, ...]]:
         return [
             at
             for at in itertools.product(range(len(distance)), repeat=len(traffic))
-            if all(at.count(core) <= most for core in at) and all(holds(condition, at) for condition in conditions)
+            if all(at.count(core) <= most for core in at) and all(holds(constraint, at) for constraint in constraints)
         ]
 
-    found = place(distance, traffic, max_per_core=most, price=price, conditions=conditions, seconds=GENEROUS)
-    possible = choices(conditions)
+    found = place(distance, traffic, max_per_core=most, price=price, constraints=constraints, seconds=GENEROUS)
+    possible = choices(constraints)
     if possible:
         assert found.status == "optimal"
         assert found.assignment in possible
         assert found.cost == found.bound == min(cost_of(distance, traffic, price, at) for at in possible)
     else:
         assert (found.status, found.assignment) == ("infeasible", ())
-        named = [condition for condition in conditions if condition.name in found.conflict]
+        named = [constraint for constraint in constraints if constraint.name in found.conflict]
         if "max_per_core" in found.conflict:
             assert not choices(named)
         for spared in named:  # none of them can be spared
-            rest = [condition for condition in named if condition is not spared]
+            rest = [constraint for constraint in named if constraint is not spared]
             assert choices(rest) or ("max_per_core" not in found.conflict)
 
 
@@ -100,18 +100,18 @@ def node_of(distance: Rows, width: int) -> tuple[int, ...]:
     return tuple(core // width for core in range(len(distance)))
 
 
-def assert_kept(found: Placement, conditions: list[Condition]) -> None:
+def assert_kept(found: Placement, constraints: list[Constraint]) -> None:
     assert found.status in ("optimal", "feasible")
-    assert all(holds(condition, found.assignment) for condition in conditions)
+    assert all(holds(constraint, found.assignment) for constraint in constraints)
 
 
-def test_a_large_machine_keeps_conditions_of_every_kind() -> None:
+def test_a_large_machine_keeps_constraints_of_every_kind() -> None:
     distance = machine(2, 4, 8, 2)
     draw = random.Random(5)
     count = 60
     traffic = [[draw.randrange(100) * (a != b) for b in range(count)] for a in range(count)]
     package, physical, cache = node_of(distance, 64), node_of(distance, 2), node_of(distance, 16)
-    conditions: list[Condition] = [
+    constraints: list[Constraint] = [
         Same("pipeline together", tuple(range(12)), cache),
         Different("replicas apart", (20, 21), package),
         Alone("the poller has a physical core to itself", (30, 31), physical),
@@ -119,9 +119,9 @@ def test_a_large_machine_keeps_conditions_of_every_kind() -> None:
         AtMost("memory", tuple(10 + a % 5 for a in range(count)), package, (400, 400)),
         AtMost("one thread of each core", (1,) * count, physical, (1,) * 64),
     ]
-    found = place(distance, traffic, conditions=conditions[:5], seconds=3)
-    assert_kept(found, conditions[:5])
-    conflict = place(distance, traffic, conditions=conditions, seconds=3)
+    found = place(distance, traffic, constraints=constraints[:5], seconds=3)
+    assert_kept(found, constraints[:5])
+    conflict = place(distance, traffic, constraints=constraints, seconds=3)
     assert conflict.status == "infeasible"
     assert set(conflict.conflict) == {"pipeline together", "one thread of each core"}
     assert "cannot hold together" in conflict.reason
@@ -132,9 +132,9 @@ def test_a_group_goes_as_one_where_it_costs_less() -> None:
     traffic = [[0] * 4 for _ in range(4)]
     traffic[0][3] = 100
     node = node_of(distance, 4)
-    conditions: list[Condition] = [Same("together", (0, 1, 2), node), Only("far", (3,), frozenset({4, 5, 6, 7}))]
-    found = place(distance, traffic, conditions=conditions, start=(0, 1, 2, 4), seconds=GENEROUS)
-    assert_kept(found, conditions)
+    constraints: list[Constraint] = [Same("together", (0, 1, 2), node), Only("far", (3,), frozenset({4, 5, 6, 7}))]
+    found = place(distance, traffic, constraints=constraints, start=(0, 1, 2, 4), seconds=GENEROUS)
+    assert_kept(found, constraints)
     assert {node[core] for core in found.assignment} == {1}
 
 
@@ -158,13 +158,13 @@ def test_figures_beyond_64_bits_are_exact() -> None:
     big = 10**30
     distance = [[big * value for value in row] for row in machine(2, 1, 2, 1)]
     traffic = [[0, big, 1], [0, 0, 0], [1, 0, 0]]
-    found = place(distance, traffic, conditions=[Different("apart", (0, 2), node_of(distance, 2))], seconds=GENEROUS)
+    found = place(distance, traffic, constraints=[Different("apart", (0, 2), node_of(distance, 2))], seconds=GENEROUS)
     assert found.status == "optimal"
     assert found.cost == cost_of(distance, traffic, [], found.assignment)
 
 
 @pytest.mark.parametrize(
-    ("condition", "message"),
+    ("constraint", "message"),
     [
         (Only("near", (5,), frozenset({0})), "near: there is no dispatcher 5; there are 0 to 1"),
         (Only("near", (0,), frozenset({9})), "near: there is no core 9; there are 0 to 3"),
@@ -173,9 +173,9 @@ def test_figures_beyond_64_bits_are_exact() -> None:
         (AtMost("memory", (1, 1), (0, 0, 1, 1), (1,)), "memory: give the most for each of the 2 parts"),
     ],
 )
-def test_a_condition_that_makes_no_sense_is_refused(condition: Condition, message: str) -> None:
+def test_a_constraint_that_makes_no_sense_is_refused(constraint: Constraint, message: str) -> None:
     with pytest.raises(SolverError, match=message):
-        place(machine(2, 1, 2, 1), [[0, 1], [1, 0]], conditions=[condition])
+        place(machine(2, 1, 2, 1), [[0, 1], [1, 0]], constraints=[constraint])
 
 
 def test_prices_have_the_shape_of_the_question() -> None:
