@@ -8,11 +8,29 @@
  * Checked: everyone gets every broadcast in order, the root hears that all have it, every round ends with both contributions; and nobody
  * waits for ever (no invalid end state).
  *
- * HAND_BLOCKS takes nothing from below while the hand waits for room, and ROOM_BLOCKS nothing from above while there is no room above,
- * with a leaf that does either: the circle of full rings closes. EARLY_ACK acknowledges what the leaf has not got. Each must be found.
+ * HAND_BLOCKS takes nothing from below while the hand waits for room below, and ROOM_BLOCKS nothing from above while there is no room above;
+ * if the neighbour (the leaf, or the root) does likewise, a circle of full rings closes. EARLY_ACK acknowledges what the leaf has not got. Each must be found.
  */
 #define BROADCASTS 3
 #define ROUNDS 2
+
+#ifdef HAND_BLOCKS
+#define TAKES_UP (hand == 0)
+#else
+#define TAKES_UP true
+#endif
+#ifdef ROOM_BLOCKS
+#define TAKES_DOWN (nfull(up_near))
+#define ROOT_TAKES (nfull(down_near))
+#else
+#define TAKES_DOWN true
+#define ROOT_TAKES true
+#endif
+#ifdef HAND_BLOCKS
+#define LEAF_TAKES (nfull(up_far))
+#else
+#define LEAF_TAKES true
+#endif
 
 mtype = { BROADCAST, ACKNOWLEDGE, CONTRIBUTION };
 
@@ -29,12 +47,15 @@ proctype Root() {
     byte rounds = 0;
     byte number;
     do
-    :: sent < BROADCASTS && nfull(down_near) -> sent++; down_near!BROADCAST,sent
-    :: up_near?ACKNOWLEDGE,number ->
-        assert(number > stable && number <= sent);
-        stable = number;
-        assert(at_leaf >= stable)
-    :: up_near?CONTRIBUTION,number -> rounds++; assert(number == rounds)
+    :: (sent < BROADCASTS && nfull(down_near)) -> sent++; down_near!BROADCAST,sent
+    :: (ROOT_TAKES && nempty(up_near)) ->
+        if
+        :: up_near?ACKNOWLEDGE,number ->
+            assert(number > stable && number <= sent);
+            stable = number;
+            assert(at_leaf >= stable)
+        :: up_near?CONTRIBUTION,number -> rounds++; assert(number == rounds)
+        fi
     :: stable == BROADCASTS && rounds == ROUNDS -> break
     od
 }
@@ -49,27 +70,19 @@ proctype Between() {
     byte passed = 0;          /* rounds passed up */
     byte number;
     do
-    :: hand == 0
-#ifdef ROOM_BLOCKS
-       && nfull(up_near)
-#endif
-       && nempty(down_near) -> down_near?BROADCAST,hand; assert(hand == received + 1); received = hand
-    :: hand != 0 && nfull(down_far) -> down_far!BROADCAST,hand; hand = 0
-    :: nempty(up_far)
-#ifdef HAND_BLOCKS
-       && hand == 0
-#endif
-       ->
+    :: (hand == 0 && TAKES_DOWN && nempty(down_near)) -> down_near?BROADCAST,hand; assert(hand == received + 1); received = hand
+    :: (hand != 0 && nfull(down_far)) -> down_far!BROADCAST,hand; hand = 0
+    :: (TAKES_UP && nempty(up_far)) ->
         if
         :: up_far?ACKNOWLEDGE,number -> assert(number > below); below = number
         :: up_far?CONTRIBUTION,number -> theirs++; assert(number == theirs)
         fi
     :: own < ROUNDS && own == passed -> own++
-    :: own > passed && theirs > passed && nfull(up_near) -> passed++; up_near!CONTRIBUTION,passed
+    :: (own > passed && theirs > passed && nfull(up_near)) -> passed++; up_near!CONTRIBUTION,passed
 #ifdef EARLY_ACK
-    :: received > told && nfull(up_near) -> told = received; up_near!ACKNOWLEDGE,told
+    :: (received > told && nfull(up_near)) -> told = received; up_near!ACKNOWLEDGE,told
 #else
-    :: below > told && nfull(up_near) -> told = below; up_near!ACKNOWLEDGE,told
+    :: (below > told && nfull(up_near)) -> told = below; up_near!ACKNOWLEDGE,told
 #endif
     :: told == BROADCASTS && passed == ROUNDS && hand == 0 -> break
     od
@@ -80,13 +93,9 @@ proctype Leaf() {
     byte rounds = 0;
     byte number;
     do
-    :: nempty(down_far)
-#if defined(HAND_BLOCKS) || defined(ROOM_BLOCKS)
-       && nfull(up_far)
-#endif
-       -> down_far?BROADCAST,number; at_leaf++; assert(number == at_leaf)
-    :: at_leaf > told && nfull(up_far) -> told = at_leaf; up_far!ACKNOWLEDGE,told
-    :: rounds < ROUNDS && nfull(up_far) -> rounds++; up_far!CONTRIBUTION,rounds
+    :: (LEAF_TAKES && nempty(down_far)) -> down_far?BROADCAST,number; at_leaf++; assert(number == at_leaf)
+    :: (at_leaf > told && nfull(up_far)) -> told = at_leaf; up_far!ACKNOWLEDGE,told
+    :: (rounds < ROUNDS && nfull(up_far)) -> rounds++; up_far!CONTRIBUTION,rounds
     :: told == BROADCASTS && rounds == ROUNDS -> break
     od
 }
