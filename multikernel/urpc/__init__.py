@@ -4,10 +4,12 @@ A *channel* is two rings of 64-byte lines in shared memory, one for each directi
 56 bytes and its header, so a message costs one invalidate and one fill of a cache line and no system call while the
 receiver is awake. A receiver spins for a while, then sleeps on its *doorbell*, one for all its channels; senders ring
 it only when it sleeps. A *wait set* waits for many channels at once, and for file descriptors; `await
-channel.receive_async()` waits in an event loop.
+channel.receive_async()` waits in an event loop. A *pool* holds payloads that are passed by reference. A *relay* makes channels a
+multicast tree, which passes messages on, and gathers acknowledgements and numbers, without running Python.
 
-The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`,
-`channel.h`, `doorbell.h`, `wait.h`, `waitset.h`, `pace.h`, `calls.h`, `measure.h`. This package needs nothing but the standard library.
+The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`, `channel.h`,
+`doorbell.h`, `wait.h`, `waitset.h`, `pool.h`, `relay.h`, `pace.h`, `calls.h`, `measure.h`. This package needs nothing but the
+standard library.
 
 Why not `multiprocessing.Pipe`: every message crosses the kernel twice and wakes a process, which costs a hundred times
 as much while the receiver is awake (`make bench ARGS=urpc`).
@@ -28,6 +30,7 @@ from multikernel.urpc._urpc import (
     MessageTooLong,
     PeerDied,
     Pool,
+    Relay,
     Segment,
     UrpcError,
     WaitSet,
@@ -48,6 +51,7 @@ __all__ = [
     "MessageTooLong",
     "PeerDied",
     "Pool",
+    "Relay",
     "Segment",
     "UrpcError",
     "WaitSet",

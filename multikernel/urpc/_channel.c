@@ -1,6 +1,8 @@
 /* Channel: how an end is made, looked at, forked and closed. What it carries is in _messages.c. */
 #include "_urpc.h"
 
+#include "relay.h"
+
 #include <pthread.h>
 #include <stddef.h>
 #include <structmember.h>
@@ -207,6 +209,7 @@ static void channel_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     }
     end(self);
+    urpc_relay_forget(&self->channel);
     Py_XDECREF(self->spare);
     if (self->pool != NULL) {
         urpc_pool_end(&self->loans);

@@ -65,12 +65,16 @@ static PyObject *measure(PyObject *object, const char *name, measurement *run, P
     if (ps == NULL && !silent) {
         return PyErr_NoMemory();
     }
+    /* Relays, which need the GIL, leave a channel alone while it is measured; what comes for them waits. */
+    enum urpc_result (*divert)(struct urpc_channel *) = self->channel.divert;
+    self->channel.divert = NULL;
     self->measuring = true;
     PyThreadState *thread = PyEval_SaveThread();
     struct urpc_patience patience = {deadline_after(timeout), run_signal_handlers, &thread};
     enum urpc_result result = run(&self->channel, count, ps, &patience);
     PyEval_RestoreThread(thread);
     self->measuring = false;
+    self->channel.divert = divert;
     PyObject *answer = NULL;
     if (result != URPC_OK) {
         raise_result(self, result, 0);

@@ -242,6 +242,7 @@ static PyObject *new_doorbell(Module *module, int fd, uint32_t spin_ns, void *me
     self->bell = (struct urpc_doorbell){.memory = memory, .caller = &self->caller};
     atomic_init(&self->caller.socket, -1);
     self->polled = false;
+    self->relays = NULL;
     set_spin(self, spin_ns);
     return (PyObject *)self;
 }

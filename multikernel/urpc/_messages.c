@@ -29,7 +29,7 @@ int send_of_kind(Channel *self, enum urpc_kind kind, const void *data, size_t le
             return 0;
         }
         uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
-        int waited = wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1);
+        int waited = wait_relaying(&waiting, self->own, ticket, &watch, 1);
         if (waited != WAIT_AGAIN) {
             return waited == WAIT_TIMEOUT ? 0 : -1;
         }
@@ -237,7 +237,7 @@ static inline PyObject *receive_by(Channel *self, uint64_t timeout, PyObject *(*
         }
         prepare_spare(self);
         uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
-        if (wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1) != WAIT_AGAIN) {
+        if (wait_relaying(&waiting, self->own, ticket, &watch, 1) != WAIT_AGAIN) {
             return NULL;
         }
     }

@@ -316,7 +316,7 @@ static int take_block(Channel *self, size_t size, uint64_t timeout, struct urpc_
         }
         struct urpc_watch watch = {returns, returns, seen, seen};
         uint32_t ticket = urpc_doorbell_ticket(self->channel.own_doorbell);
-        int waited = wait_for(&waiting, self->channel.own_doorbell, ticket, &watch, 1);
+        int waited = wait_relaying(&waiting, self->own, ticket, &watch, 1);
         if (waited != WAIT_AGAIN) {
             return waited == WAIT_TIMEOUT ? 0 : -1;
         }

@@ -28,7 +28,10 @@ static PyObject *add_exception(PyObject *module, const char *name, const char *d
     if (qualified == NULL) {
         return NULL;
     }
-    PyObject *exception = PyErr_NewExceptionWithDoc(PyUnicode_AsUTF8(qualified), doc, base, NULL);
+    PyObject *members = base == NULL ? Py_BuildValue("{sO}", "member", Py_None) : PyDict_New();
+    PyObject *exception =
+        members == NULL ? NULL : PyErr_NewExceptionWithDoc(PyUnicode_AsUTF8(qualified), doc, base, members);
+    Py_XDECREF(members);
     Py_DECREF(qualified);
     if (exception != NULL && PyModule_AddObjectRef(module, name, exception) < 0) {
         Py_CLEAR(exception);
@@ -55,9 +58,12 @@ static int execute(PyObject *object)
         (module->waitset = add_type(object, &waitset_spec)) == NULL ||
         (module->pool = add_type(object, &pool_spec)) == NULL ||
         (module->buffer = add_type(object, &buffer_spec)) == NULL ||
-        (module->error = add_exception(object, "UrpcError",
-                                       "Something about a channel, and not the system, is wrong.", NULL)) ==
-            NULL ||
+        (module->relay = add_type(object, &relay_spec)) == NULL ||
+        (module->error =
+             add_exception(object, "UrpcError",
+                           "Something about a channel or a tree, and not the system, is wrong. `member`: "
+                           "who, in a tree; else None.",
+                           NULL)) == NULL ||
         (module->closed = add_exception(object, "Closed", "This end or the other has been closed.",
                                         module->error)) == NULL ||
         (module->peer_died = add_exception(
@@ -83,6 +89,7 @@ static int traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(module->doorbell);
     Py_VISIT(module->channel);
     Py_VISIT(module->waitset);
+    Py_VISIT(module->relay);
     Py_VISIT(module->error);
     Py_VISIT(module->closed);
     Py_VISIT(module->peer_died);
@@ -98,6 +105,7 @@ static int clear(PyObject *object)
     Py_CLEAR(module->doorbell);
     Py_CLEAR(module->channel);
     Py_CLEAR(module->waitset);
+    Py_CLEAR(module->relay);
     Py_CLEAR(module->error);
     Py_CLEAR(module->closed);
     Py_CLEAR(module->peer_died);

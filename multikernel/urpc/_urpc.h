@@ -30,6 +30,7 @@ typedef struct {
     PyTypeObject *waitset;
     PyTypeObject *pool;
     PyTypeObject *buffer;
+    PyTypeObject *relay;
     PyObject *error;
     PyObject *closed;
     PyObject *peer_died;
@@ -43,12 +44,15 @@ typedef struct {
     struct urpc_segment_memory *memory;
 } Segment;
 
+typedef struct relay_object Relay; /* _relay.c */
+
 typedef struct {
     PyObject_HEAD int fd; /* -1 once closed */
     struct urpc_doorbell bell;
     struct urpc_pace pace;
     struct urpc_caller caller;
-    bool polled; /* a wait set of ours has its calls */
+    bool polled;   /* a wait set of ours has its calls */
+    Relay *relays; /* that wait on it; each takes itself out when it dies */
 } Doorbell;
 
 typedef struct {
@@ -76,7 +80,8 @@ typedef struct {
     pid_t process;
 } Channel;
 
-extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec, pool_spec, buffer_spec;
+extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec, pool_spec, buffer_spec,
+    relay_spec;
 extern PyMethodDef floor_methods[];
 
 static inline Module *module_of(void *object)
@@ -106,12 +111,24 @@ struct waiting {
     uint64_t timeout;
     uint64_t deadline; /* 0 until the first wait without the GIL */
     int turns;
+    unsigned worked; /* times that a relay had work, and the wait was put off */
 };
 enum { WAIT_AGAIN = 1, WAIT_TIMEOUT = 0, WAIT_RAISED = -1 };
 int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
              const struct urpc_watch *watches, size_t count);
 int wait_for_any(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
                  const struct urpc_sources *sources);
+
+/* _relay.c. wait_for, where a doorbell may have relays: their work is done first, and their neighbours waited
+ * for as well. */
+int wait_relaying(struct waiting *waiting, Doorbell *bell, uint32_t ticket, const struct urpc_watch *watches,
+                  size_t count);
+int wait_relaying_any(struct waiting *waiting, Doorbell *bell, uint32_t ticket,
+                      const struct urpc_sources *sources);
+/* Do the work of all relays of a doorbell; true if there was any. */
+bool relays_turn(Doorbell *bell);
+/* Has any of them something that its owner has not been told? */
+bool relays_have_news(const Doorbell *bell);
 
 /* _channel.c */
 void note_forks(void);

@@ -286,14 +286,15 @@ static PyObject *wait_for_ready(WaitSet *self, uint64_t timeout, PyObject *files
         if (self->epoll >= 0 && !look_at_descriptors(self, files)) {
             return NULL;
         }
+        relays_turn(self->bell);
         PyObject *ready = scan(self);
         if (ready == NULL || PyList_GET_SIZE(ready) > 0 || PyList_GET_SIZE(files) > 0 ||
-            urpc_doorbell_answer(bell) || timeout == 0) {
+            relays_have_news(self->bell) || urpc_doorbell_answer(bell) || timeout == 0) {
             return ready;
         }
         struct urpc_sources sources = urpc_waitset_sources(&self->set);
         sources.descriptors = self->descriptors > 0 ? self->epoll : -1;
-        switch (wait_for_any(&waiting, bell, ticket, &sources)) {
+        switch (wait_relaying_any(&waiting, self->bell, ticket, &sources)) {
         case WAIT_TIMEOUT:
             return ready;
         case WAIT_RAISED:
@@ -402,16 +403,17 @@ static PyMethodDef waitset_methods[] = {
     {"remove_fd", waitset_remove_fd, METH_O,
      PyDoc_STR("remove_fd($self, fd, /)\n--\n\nNo longer wait for this descriptor.")},
     {"wait", FAST(waitset_wait), METH_FASTCALL | METH_KEYWORDS,
-     PyDoc_STR("wait($self, timeout=None)\n--\n\n"
-               "The channels that have something to do; blocks until there are any.\n\n"
-               "A channel is ready while receive() would return or raise at once, and once when there is "
-               "room again "
-               "after try_send() returned False. The list is empty when time is up, when the doorbell was "
-               "rung by "
-               "hand and nothing is ready, and when only descriptors are (select() tells which). A channel "
-               "that has been closed here leaves the set by itself. One "
-               "thread "
-               "at a time; the cost of a look is the number of channels that are ready.")},
+     PyDoc_STR(
+         "wait($self, timeout=None)\n--\n\n"
+         "The channels that have something to do; blocks until there are any.\n\n"
+         "A channel is ready while receive() would return or raise at once, and once when there is "
+         "room again "
+         "after try_send() returned False. The list is empty when time is up, when the doorbell was "
+         "rung by "
+         "hand, or a relay on it has news (Relay.ready), and nothing is ready, and when only descriptors "
+         "are (select() tells which). A channel that has been closed here leaves the set by itself. One "
+         "thread "
+         "at a time; the cost of a look is the number of channels that are ready.")},
     {"select", FAST(waitset_select), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("select($self, timeout=None)\n--\n\n"
                "As wait(), with descriptors: the channels that are ready, and (descriptor, events) of each "

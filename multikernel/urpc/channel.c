@@ -3,7 +3,11 @@
 
 #include <string.h>
 
+#define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* Messages of trees in one look, so that a peer that sends nothing else leaves time for others. */
+enum { DIVERTED_AT_ONCE = 64 };
 
 size_t urpc_segment_size(uint32_t capacity)
 {
@@ -54,7 +58,8 @@ static bool accept_acknowledgement(struct urpc_channel *channel, uint64_t header
 static bool is_message(const struct urpc_channel *channel, uint64_t header, uint64_t position)
 {
     return urpc_header_sequence(header) == ((position + 1) & URPC_COUNT_MASK) &&
-           (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_LENT) &&
+           (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_LENT ||
+            urpc_header_kind(header) == URPC_RELAYED) &&
            urpc_header_length(header) <= urpc_max_message(channel->capacity);
 }
 
@@ -168,10 +173,11 @@ static bool is_stale(const struct urpc_channel *channel, uint64_t header)
     }
     return urpc_header_sequence(header) == ((channel->consumed + 1 - channel->capacity) & URPC_COUNT_MASK) &&
            (urpc_header_kind(header) == URPC_MESSAGE || urpc_header_kind(header) == URPC_LENT ||
-            urpc_header_kind(header) == URPC_CONTINUED);
+            urpc_header_kind(header) == URPC_RELAYED || urpc_header_kind(header) == URPC_CONTINUED);
 }
 
-enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch)
+/* The next message, whosever it is. */
+static inline enum urpc_result look(struct urpc_channel *channel, struct urpc_watch *watch)
 {
     if (unlikely(channel->broken)) {
         return channel->broken;
@@ -197,6 +203,36 @@ enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watc
     return URPC_OK;
 }
 
+enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch)
+{
+    for (int diverted = 0;; diverted++) {
+        enum urpc_result result = look(channel, watch);
+        if (result != URPC_OK || likely(urpc_header_kind(channel->header) != URPC_RELAYED)) {
+            return result;
+        }
+        const struct urpc_line *line = &channel->in[slot(channel, channel->consumed)];
+        uint64_t status = atomic_load_explicit(&channel->peer->status, memory_order_acquire);
+        /* One that waits is looked at again when the peer does something; after many, at once. */
+        uint64_t seen = diverted == DIVERTED_AT_ONCE ? ~channel->header : channel->header;
+        if (diverted < DIVERTED_AT_ONCE) {
+            result = channel->divert == NULL ? URPC_CLOSED : channel->divert(channel);
+        } else {
+            result = URPC_AGAIN;
+        }
+        if (result != URPC_OK) {
+            *watch = (struct urpc_watch){&line->header, &channel->peer->status, seen, status};
+            return result == URPC_CLOSED && (status & 1 || channel->gone) ? URPC_CLOSED : URPC_AGAIN;
+        }
+    }
+}
+
+uint64_t urpc_first_word(const struct urpc_channel *channel)
+{
+    uint64_t word;
+    memcpy(&word, channel->in[slot(channel, channel->consumed)].payload, sizeof word);
+    return word;
+}
+
 /* Tell the peer how far we are, and ring if that is what it waits for. */
 static void acknowledge(struct urpc_channel *channel)
 {
@@ -214,7 +250,9 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
     uint32_t length = channel->length;
     uint32_t lines = urpc_lines(length);
     size_t done = length < URPC_INLINE ? length : URPC_INLINE;
-    memcpy(data, channel->in[slot(channel, channel->consumed)].payload, done);
+    if (likely(data != NULL)) {
+        memcpy(data, channel->in[slot(channel, channel->consumed)].payload, done);
+    }
     for (uint32_t i = 1; i < lines; i++) {
         uint64_t position = channel->consumed + i;
         const struct urpc_line *line = &channel->in[slot(channel, position)];
@@ -224,7 +262,9 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
             return corrupt(channel);
         }
         size_t part = length - done < URPC_INLINE ? length - done : URPC_INLINE;
-        memcpy((unsigned char *)data + done, line->payload, part);
+        if (data != NULL) {
+            memcpy((unsigned char *)data + done, line->payload, part);
+        }
         done += part;
     }
     if (channel->consumed >= channel->peeked && unlikely(!accept_acknowledgement(channel, channel->header))) {

@@ -98,6 +98,7 @@ enum urpc_result {
 };
 
 struct urpc_waitset;
+struct urpc_port;
 
 /* One side of a channel, private to its process. */
 struct urpc_channel {
@@ -126,6 +127,10 @@ struct urpc_channel {
     size_t place;             /* in its list */
     uint32_t slot;            /* as in self->slot */
     bool candidate;           /* it will be looked at */
+    /* For trees (relay.h): what urpc_poll does with a message of one. OK: dealt with; AGAIN: it has to wait;
+     * CLOSED, or NULL here: there is nobody yet to take it. */
+    enum urpc_result (*divert)(struct urpc_channel *channel);
+    struct urpc_port *ports;
 };
 
 /* Bytes of a segment whose rings have this capacity; 0 if it is no power of two between the limits. */
@@ -179,7 +184,9 @@ static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const
     return result;
 }
 
-/* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. */
+/* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. Messages of trees are dealt with on
+ * the way, and none of the caller's business: a relay passes them on, or they wait in the ring, and with them
+ * what is behind them (AGAIN, or CLOSED). */
 enum urpc_result urpc_poll(struct urpc_channel *channel, struct urpc_watch *watch);
 
 /* Does the message that urpc_poll has just found refer to a pool (pool.h)? */
@@ -189,8 +196,11 @@ static inline bool urpc_is_loan(const struct urpc_channel *channel)
 }
 
 /* Copy out, and consume, the message that urpc_poll has just found: OK or CORRUPT. `data` has room for
- * `length`. */
+ * `length`, or is NULL: then it is only consumed. */
 enum urpc_result urpc_take(struct urpc_channel *channel, void *data);
+
+/* The first eight bytes of that message, however many there are; not consumed, and not to be trusted. */
+uint64_t urpc_first_word(const struct urpc_channel *channel);
 
 /*
  * After URPC_AGAIN from publish: is there now the room that was wanted, or a reason why there never will be?

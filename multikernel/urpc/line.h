@@ -40,6 +40,7 @@ enum urpc_kind {
     URPC_MESSAGE = 1,   /* the first line of a message, and mostly the only one */
     URPC_CONTINUED = 2, /* a further line of it */
     URPC_LENT = 3,      /* the only line of a message that refers to a pool: pool.h */
+    URPC_RELAYED = 4,   /* the first line of a message of a tree: relay.h */
 };
 
 #define URPC_COUNT_BITS 20

@@ -10,12 +10,12 @@ enum { PING_BYTES = 48, BURST = 16, EAGER_LOOKS = 200 };
 /* After something was published. */
 static void notify(const struct urpc_channel *channel)
 {
-    urpc_doorbell_notify(channel->peer_doorbell);
+    urpc_notify(channel);
 }
 
 static bool spins(const struct urpc_channel *channel)
 {
-    return channel->own_doorbell->spin_ns > 0;
+    return urpc_spins(channel->own_doorbell);
 }
 
 /* What came of waiting, as a result. */

@@ -203,7 +203,7 @@ static bool try_send(struct urpc_channel *channel)
     static const unsigned char request[REQUEST_BYTES];
     struct urpc_watch watch;
     if (urpc_publish_burst(channel, request, REQUEST_BYTES, 1) == 1) {
-        urpc_doorbell_notify(channel->peer_doorbell);
+        urpc_notify(channel);
         return true;
     }
     return urpc_try_send(channel, request, REQUEST_BYTES, &watch) == URPC_OK;

@@ -31,7 +31,7 @@ def errors(folder: Path, model: str, *left_out: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-@pytest.mark.parametrize("model", ["doorbell", "marks", "ring"])
+@pytest.mark.parametrize("model", ["doorbell", "marks", "ring", "relay"])
 def test_nothing_is_lost_and_nobody_waits_for_ever(tmp_path: Path, model: str) -> None:
     found, states = errors(tmp_path, model)
     assert found == 0
@@ -58,6 +58,9 @@ def test_nothing_is_lost_and_nobody_waits_for_ever(tmp_path: Path, model: str) -
         ("ring", "NO_ROOM_CHECK"),
         ("ring", "NO_SENDER_FENCE"),
         ("ring", "NO_RECEIVER_FENCE"),
+        ("relay", "HAND_BLOCKS"),
+        ("relay", "ROOM_BLOCKS"),
+        ("relay", "EARLY_ACK"),
     ],
 )
 def test_every_part_of_the_protocol_is_needed(tmp_path: Path, model: str, part: str) -> None:

@@ -11,7 +11,18 @@ import pytest
 
 SOURCES = Path(__file__).parents[3] / "multikernel" / "urpc"
 PROGRAMS = Path(__file__).parent / "c"
-LIBRARY = ["memory.c", "clock.c", "calls.c", "doorbell.c", "pace.c", "wait.c", "channel.c", "waitset.c"]
+LIBRARY = [
+    "memory.c",
+    "clock.c",
+    "calls.c",
+    "doorbell.c",
+    "pace.c",
+    "wait.c",
+    "channel.c",
+    "waitset.c",
+    "reduce.c",
+    "relay.c",
+]
 FLAGS = {
     "plain": ["-O2"],
     "address": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
@@ -79,4 +90,12 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_library_keeps_its_promises(build: Build, program: str, kind: str, scenario: str, seed: int) -> None:
     done = subprocess.run([build(program, kind), scenario, str(seed)], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"seed {seed}\n{done.stderr[-4000:]}"
+
+
+@pytest.mark.parametrize("kind", FLAGS)
+@pytest.mark.parametrize("scenario", ["tree", "death", "hostile"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_relays_keep_their_promises(build: Build, kind: str, scenario: str, seed: int) -> None:
+    done = subprocess.run([build("relays", kind), scenario, str(seed)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr[-4000:]}"

@@ -86,7 +86,7 @@ static void send_some(struct end *end)
         }
     }
     end->sent += (uint32_t)done;
-    urpc_doorbell_notify(end->channel.peer_doorbell);
+    urpc_notify(&end->channel);
 }
 
 static void receive_some(struct end *end)
