@@ -28,9 +28,6 @@ BLOCKED_SECONDS = 0.3
 NOT_HERE = "only `make bench-urpc` installs and starts it"
 """Why a peer has no figure when none is given to `measure`."""
 
-NOT_YET = {"payload_large": "this version of URPC passes no payloads by reference"}
-"""Figures that are promised and cannot be taken, and why."""
-
 STREAM_LINES = 256
 """Lines of the rings through which C streams: the hand-written ones and the channel's alike."""
 
@@ -193,7 +190,7 @@ def measure(
     dies.
     """
     peers = peers or {}
-    absent = {name: NOT_HERE for name in ("mpi4py", "iceoryx2") if name not in peers} | NOT_YET | dict(missing or {})
+    absent = {name: NOT_HERE for name in ("mpi4py", "iceoryx2") if name not in peers} | dict(missing or {})
     first, second = cores if cores is not None else choose_cores()
     before = os.sched_getaffinity(0)
     samples: dict[str, list[int]] = {}
@@ -276,6 +273,7 @@ def _one_round(
     yield "stream", ends.stream(blocks)
     yield "stream_many", ends.stream_many(blocks)
     yield "pipe_large", ends.pipe_large(max(3, int(20 * scale)))
+    yield "payload_large", ends.payload_large(max(20, int(2000 * scale)))
     free()
     yield "futex_blocked", urpc.futex_ping_pong(first, second, count(600), DEADLINE)
     pinned()

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from itertools import repeat
 from multiprocessing.connection import Connection, Pipe
 from statistics import fmean
-from typing import Any
 
 from multikernel import urpc
 
@@ -27,8 +26,8 @@ PING_BATCH = 32  # round trips in a batch of Channel.ping_batches
 STREAM_BATCH = 1024  # messages of a stream between two looks at the clock
 BURST = 64  # messages a call where many are sent at once
 LARGE = 1 << 20  # bytes of a large payload
-CAPACITIES = {"spin": 64, "stream": 256, "wide": 1024, "block": 64}
-"""Lines of the channels: one whose ends spin, one for streams in C, one for streams in Python, one whose ends sleep at once."""
+CAPACITIES = {"spin": 64, "stream": 256, "wide": 1024, "large": 64, "block": 64}
+"""Lines of the channels: one whose ends spin, for streams in C, for streams in Python, with a pool, one whose ends sleep at once."""
 DEADLINE = 30.0  # seconds for any one figure, then the other end is taken for dead
 
 
@@ -47,16 +46,17 @@ class Ends:
         channels: dict[str, urpc.Channel] = {}
         descriptors: dict[str, list[int]] = {}
         keep: list[urpc.Segment | urpc.Doorbell] = []
+        pool = urpc.Pool.create(4 * LARGE)
         for name, capacity in CAPACITIES.items():
             spin_ns = 0 if name == "block" else SPIN_NS
             segment = urpc.Segment.create(capacity)
             ours, theirs = urpc.Doorbell.create(spin_ns), urpc.Doorbell.create(spin_ns)
-            channels[name] = urpc.Channel(segment, 0, ours, theirs)
+            channels[name] = urpc.Channel(segment, 0, ours, theirs, pool if name == "large" else None)
             descriptors[name] = [segment.fd, theirs.fd, ours.fd]
             keep += [segment, ours, theirs]
         near, far = Pipe()
-        passed = [fd for fds in descriptors.values() for fd in fds] + [far.fileno()]
-        role = json.dumps({"core": core, "channels": descriptors, "pipe": far.fileno()})
+        passed = [fd for fds in descriptors.values() for fd in fds] + [far.fileno(), pool.fd]
+        role = json.dumps({"core": core, "channels": descriptors, "pipe": far.fileno(), "pool": pool.fd})
         process = subprocess.Popen(
             [sys.executable, "-m", "multikernel.urpc.bench_ends", role],
             stdin=subprocess.PIPE,
@@ -184,6 +184,21 @@ class Ends:
         receive()
         return _of_batches(batch, rounds, 1)
 
+    def payload_large(self, rounds: int) -> int:
+        """Take round trips of a large payload that is passed by reference, and a short answer back."""
+        self._ask("borrow", "large", rounds)
+        channel = self._channels["large"]
+        allocate, send, receive = channel.allocate, channel.send, channel.receive
+
+        def batch() -> int:
+            start = time.perf_counter_ns()
+            send(allocate(LARGE))
+            receive()
+            return time.perf_counter_ns() - start
+
+        batch()
+        return _of_batches(batch, rounds, 1)
+
     def blocked(self, seconds: float) -> int:
         """Take the processor time, in millionths of the real time, that the other end uses while it waits for a message."""
         self._ask("block", "block", 1)
@@ -197,28 +212,15 @@ class Ends:
 def _send_many(channel: urpc.Channel, count: int) -> None:
     """Send so many messages, many a call."""
     burst = [MESSAGE] * BURST
-    send_many: Any = getattr(channel, "send_many", None)
-    if send_many is not None:
-        for first in range(0, count, BURST):
-            send_many(burst[: count - first] if count - first < BURST else burst)
-        return
-    sent = 0
-    while sent < count:
-        got = channel.try_send_many(burst[: count - sent] if count - sent < BURST else burst)
-        sent += got
-        if got == 0:
-            channel.send(MESSAGE, DEADLINE)
-            sent += 1
+    for first in range(0, count, BURST):
+        channel.send_many(burst[: count - first] if count - first < BURST else burst, DEADLINE)
 
 
 def _receive_many(channel: urpc.Channel, count: int) -> None:
     received = 0
-    receive_many: Any = getattr(channel, "receive_many", None)
-    while receive_many is not None and received < count:
-        received += len(receive_many())
+    receive_many = channel.receive_many
     while received < count:
-        channel.receive(DEADLINE)
-        received += 1 + len(channel.try_receive_many())
+        received += len(receive_many())
 
 
 def middle(samples: list[int]) -> int:
@@ -236,8 +238,15 @@ def _play(role: str) -> None:
     """Be the other end: do what each line of stdin says, until there are no more."""
     given = json.loads(role)
     os.sched_setaffinity(0, {given["core"]})
+    pool = urpc.Pool.attach(given["pool"])
     channels = {
-        name: urpc.Channel(urpc.Segment.attach(segment), 1, urpc.Doorbell.attach(own), urpc.Doorbell.attach(peer))
+        name: urpc.Channel(
+            urpc.Segment.attach(segment),
+            1,
+            urpc.Doorbell.attach(own),
+            urpc.Doorbell.attach(peer),
+            pool if name == "large" else None,
+        )
         for name, (segment, own, peer) in given["channels"].items()
     }
     pipe = Connection(given["pipe"])
@@ -260,6 +269,13 @@ def _answer(channel: urpc.Channel, count: int) -> None:
     send, receive = channel.send, channel.receive
     for _ in repeat(None, count + 1):
         send(receive())
+
+
+def _borrow(channel: urpc.Channel, count: int) -> None:
+    """Receive large payloads without a copy, look at the ends of each, and answer."""
+    for _ in repeat(None, count + 1):
+        with channel.receive_view() as view:
+            channel.send(bytes((view[0], view[-1])))
 
 
 def _measure(channel: urpc.Channel, count: int) -> None:
@@ -292,6 +308,7 @@ def _block(channel: urpc.Channel, _count: int) -> None:
 _ACTIONS: dict[str, Callable[[urpc.Channel, int], object]] = {
     "echo": lambda channel, count: channel.echo(count, DEADLINE),
     "answer": _answer,
+    "borrow": _borrow,
     "measure": _measure,
     "drain_c": lambda channel, blocks: channel.measure_drain(blocks, DEADLINE),
     "drain": _drain,
