@@ -76,7 +76,7 @@ static void build(uint64_t seed)
     for (uint32_t i = 0; i < MEMBERS; i++) {
         members[i].number = i;
         members[i].random = seed + 77 * i + 1;
-        members[i].bell = (struct urpc_doorbell){map(0, URPC_DOORBELL_SIZE), 0};
+        members[i].bell = (struct urpc_doorbell){.memory = map(0, URPC_DOORBELL_SIZE)};
     }
     for (uint32_t i = 1; i < MEMBERS; i++) {
         struct member *child = &members[i], *parent = &members[next(&random) % i];
@@ -317,11 +317,11 @@ static void hostile(uint64_t seed)
         struct urpc_channel ends[3];
         void *maps[7];
         size_t pages[7];
-        target.bell = (struct urpc_doorbell){maps[0] = map(0, pages[0] = URPC_DOORBELL_SIZE), 0};
+        target.bell = (struct urpc_doorbell){.memory = maps[0] = map(0, pages[0] = URPC_DOORBELL_SIZE)};
         struct urpc_channel *mine[3] = {&target.up, &target.down[0], &target.down[1]};
         for (int i = 0; i < 3; i++) {
             peers[i].bell =
-                (struct urpc_doorbell){maps[1 + i] = map(0, pages[1 + i] = URPC_DOORBELL_SIZE), 0};
+                (struct urpc_doorbell){.memory = maps[1 + i] = map(0, pages[1 + i] = URPC_DOORBELL_SIZE)};
             maps[4 + i] = map(CAPACITY, pages[4 + i] = urpc_segment_size(CAPACITY));
             urpc_channel_init(mine[i], maps[4 + i], CAPACITY, 0, &target.bell, &peers[i].bell);
             urpc_channel_init(&ends[i], maps[4 + i], CAPACITY, 1, &peers[i].bell, &target.bell);
