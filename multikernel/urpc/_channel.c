@@ -414,7 +414,7 @@ static PyMemberDef channel_members[] = {
 
 static PyType_Slot channel_slots[] = {
     {Py_tp_doc,
-     (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell)\n--\n\n"
+     (void *)PyDoc_STR("Channel(segment, side, own_doorbell, peer_doorbell, pool=None)\n--\n\n"
                        "One end of a duplex channel: whole messages, in order, never lost.\n\n"
                        "One process at a time per end. Threads may share it under the GIL; a message goes "
                        "to one of them.")},

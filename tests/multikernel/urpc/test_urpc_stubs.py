@@ -14,9 +14,14 @@ from multikernel import urpc
 ROOT = Path(__file__).parents[3]
 
 
-def test_stubs_agree_with_the_extension() -> None:
+def test_stubs_agree_with_the_extension(tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    later.write_text("multikernel.urpc._urpc.Buffer.__buffer__\n")  # seen from Python 3.12 on (PEP 688), there before
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "multikernel.urpc._urpc"],
+        [
+            *(sys.executable, "-m", "mypy.stubtest", "multikernel.urpc._urpc"),
+            *("--allowlist", str(later), "--ignore-unused-allowlist"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
