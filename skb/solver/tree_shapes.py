@@ -117,10 +117,13 @@ def _reattached(network: Network, parents: Parents) -> Parents:
                 received[child] = now + network.receive[core][child]
             idle[core] = now
             waiting += children[core]
-        last = max(received, key=lambda core: (received[core], core))
-        others = [core for core in idle if core != last]
-        if not others:
+        leaves = [core for core in received if not children[core] and core != network.root]
+        if not leaves:
             return parents
+        last = max(
+            leaves, key=lambda core: (received[core], core)
+        )  # messages that cost nothing may make inner ones as late
+        others = [core for core in idle if core != last]
         changed = list(parents)
         changed[last] = min(others, key=lambda core: (idle[core] + network.total[core][last], core))
         cheaper, order = served_in_best_order(network, changed)

@@ -169,7 +169,7 @@ def test_every_example_of_the_description_can_be_sent(tmp_path: Path) -> None:
                 response = running.ask(method, path.format(**names), json=model.get("examples", [{}])[0])
                 assert response.status_code in (200, 201), (path, response.text)
                 sent.append(path)
-        assert len(sent) == 2 * 11  # of this machine, and of any
+        assert len(sent) == 2 * 13  # of this machine, and of any
 
 
 def test_the_topology_is_as_described(service: Service) -> None:

@@ -82,6 +82,15 @@ def test_small_trees_are_the_best_of_all(question: tuple[Rows, Rows, int]) -> No
     assert simulated(found.children, send, receive, root) == best
 
 
+@pytest.mark.parametrize("root", [0, 1])
+def test_messages_that_cost_nothing_lead_nobody_in_circles(root: int) -> None:
+    for free in itertools.product([0, 7], repeat=4):
+        send = [[0, free[0]], [free[1], 0]]
+        receive = [[0, free[2]], [free[3], 0]]
+        found = broadcast_tree(send, receive, root, seconds=GENEROUS)
+        assert found.cost_ps == send[root][1 - root] + receive[root][1 - root]
+
+
 @settings(deadline=None)
 @given(questions(5), st.integers(0, 100))
 def test_the_bound_is_below_every_tree(question: tuple[Rows, Rows, int], extra: int) -> None:

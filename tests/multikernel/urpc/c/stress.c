@@ -247,7 +247,8 @@ static void hostile(struct memory *memory, struct end ends[2])
     pthread_create(&thread, NULL, scribble, memory);
     unsigned long results[8] = {0};
     struct urpc_side *sides = ((struct urpc_segment_memory *)memory->segment)->sides;
-    for (uint32_t i = 0; i < HOSTILE; i++) {
+    /* On a busy machine the scribbler may have to be waited for. */
+    for (uint32_t i = 0; i < HOSTILE || (results[URPC_CORRUPT] == 0 && i < 200 * HOSTILE); i++) {
         struct end *end = &ends[next(&ends[0].random) % 2];
         struct urpc_watch watch;
         enum urpc_result result;
