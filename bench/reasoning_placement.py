@@ -14,7 +14,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +158,8 @@ def _peers(distance: Rows, traffic: Rows, seconds: float) -> dict[str, int]:
             options: dict[str, Any] = {"rng": np.random.default_rng(attempt)}
             if method == "faq" and attempt:
                 options["P0"] = "randomized"
-            with _limited(left):
-                answer = quadratic_assignment(messages, away, method=method, options=options)
+            answer = _limited(left, partial(quadratic_assignment, messages, away, method=method, options=options))
+            if answer is not None:
                 found[method] = min(found[method], cost(answer.col_ind))
             attempt += 1
     return found
@@ -182,20 +182,24 @@ class _LateError(Exception):
     """The time of a peer is over."""
 
 
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Give up what goes on longer; what it had not answered by then does not count."""
+def _limited(seconds: float, work: Callable[[], Any]) -> Any:
+    """Give what work answers, or None if that takes longer."""
+    under_way = True
 
     def late(*_: object) -> None:
-        raise _LateError
+        if under_way:  # it may come when all is over but the switching off
+            raise _LateError
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer = work()
+        under_way = False
+        return answer
     except _LateError:
-        pass
+        return None
     finally:
+        under_way = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
