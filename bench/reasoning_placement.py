@@ -195,13 +195,13 @@ def _limited(seconds: float, work: Callable[[], Any]) -> Any:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         answer = work()
         under_way = False
-        return answer
     except _LateError:
-        return None
+        answer = None
     finally:
         under_way = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    return answer
 
 
 def show(found: dict[str, Any], console: Console) -> None:
