@@ -33,7 +33,7 @@ PROVABLE = 20  # dispatchers; beyond, seldom more can be proved than the first b
 
 
 RELAXED = 512  # places; beyond, the continuous problem takes its time
-MANY = 3  # starts from there; more hardly bring anything
+MANY = 60  # starts from there; more hardly bring anything
 
 
 @dataclass(frozen=True)
