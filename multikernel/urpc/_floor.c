@@ -129,6 +129,12 @@ static PyObject *raise_ring(const struct floor_call *call, int error, long capac
     return raise_floor(call, error);
 }
 
+static const char *const designs[] = {
+    [URPC_RING_CLEARED] = "cleared",
+    [URPC_RING_SEQUENCE] = "sequence",
+    [URPC_RING_RETURNED] = "returned",
+};
+
 /* Which ring, where, and how long: the arguments of all three benchmarks of rings. */
 struct ring_call {
     struct floor_call floor;
@@ -151,13 +157,14 @@ static bool parse_ring(PyObject *arguments, PyObject *keywords, const char *size
         !two_cores(floor)) {
         return false;
     }
-    bool cleared = strcmp(design, "cleared") == 0;
-    if (!cleared && strcmp(design, "sequence") != 0) {
-        PyErr_Format(PyExc_ValueError, "design must be 'cleared' or 'sequence', not '%s'", design);
-        return false;
+    for (size_t i = 0; i < sizeof designs / sizeof *designs; i++) {
+        if (strcmp(design, designs[i]) == 0) {
+            call->design = (enum urpc_ring_design)i;
+            return true;
+        }
     }
-    call->design = cleared ? URPC_RING_CLEARED : URPC_RING_SEQUENCE;
-    return true;
+    PyErr_Format(PyExc_ValueError, "design must be 'cleared', 'sequence' or 'returned', not '%s'", design);
+    return false;
 }
 
 typedef int ring_benchmark(enum urpc_ring_design, int, int, uint32_t, size_t, uint64_t *,
@@ -322,7 +329,8 @@ PyMethodDef floor_methods[] = {
     {"ring_stream", FAST(ring_stream), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("ring_stream(design, core_a, core_b, count, capacity=64, timeout=10.0)\n--\n\n"
                "Picoseconds of one of so many 48-byte messages in a stream through a bare ring, whose reader "
-               "clears a flag in each line ('cleared') or which goes by positions ('sequence').")},
+               "clears a flag in each line ('cleared'), or which goes by positions ('sequence') and whose reader "
+               "hands lines back ('returned').")},
     {"ring_round_trip", FAST(ring_round_trip), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("ring_round_trip(design, core_a, core_b, count, capacity=64, timeout=10.0)\n--\n\n"
                "Mean round trip, in picoseconds, over two such rings.")},

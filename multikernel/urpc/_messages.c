@@ -351,6 +351,7 @@ static PyObject *take_all(Channel *self, PyObject *messages, Py_ssize_t limit)
         }
         Py_DECREF(bytes);
     }
+    urpc_settle(&self->channel);
     return messages;
 }
 

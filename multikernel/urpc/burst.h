@@ -2,22 +2,30 @@
  * Bursts: many messages of one line each, in a loop of their own.
  *
  * urpc_publish, urpc_poll and urpc_take (channel.h) do everything that can happen to a message, one by one. A
- * stream between neighbouring cores takes less time a message than such a call: what counts then is how many
- * lines are on their way at once, and every store of the channel's own state between two lines takes a place in
- * the store buffer that the next line could have. These keep that state in registers for a burst, do the common
- * case and nothing else, and leave every other to the functions: they stop where there is anything to think about.
+ * stream between neighbouring cores takes less time a message than such a call. What counts then is
  *
- * Usage. Sender: urpc_publish_burst; for what it left, urpc_publish, which finds out why; then one
- * urpc_doorbell_notify. Receiver: urpc_take_burst; where it took nothing, urpc_poll and urpc_take. All may be
- * mixed freely on one channel: state, memory ordering and what is trusted are those of channel.h, by the same
- * fields. In particular a burst is no unit: each message is visible by itself, and a sender that is killed in the
- * middle has sent those before.
+ *   - how many lines are on their way at once. Stores are done in order, so those that wait for a line hold up all
+ *     behind them, some sixty; every store of the channel's own state between two lines takes the place of one
+ *     that the next line could have. So a burst keeps that state in registers.
+ *   - fences, which wait for all of them. A burst has none; one call at its end, of either side, has (below).
+ *   - lines besides those of the messages. A sender that is out of room waits a moment before it asks to be told
+ *     when there is some (urpc_linger): asking would cost each side a line for each quarter of a ring.
+ *
+ * Bursts do the common case and nothing else, and leave every other to the functions: they stop where there is
+ * anything to think about.
+ *
+ * Usage. Sender: urpc_publish_burst, and urpc_hint as often as it likes; for what it left, urpc_linger, and in the
+ * end urpc_publish, which finds out why; before it does anything else, urpc_notify. Receiver: urpc_take_burst; where
+ * it took nothing, urpc_poll and urpc_take; before it does anything else, urpc_settle. All may be mixed freely on
+ * one channel: state, memory ordering and what is trusted are those of channel.h, by the same fields. In particular
+ * a burst is no unit: each message is visible by itself, and a sender that is killed in the middle has sent those
+ * before.
  */
 #ifndef URPC_BURST_H
 #define URPC_BURST_H
 
-#include "ahead.h"
 #include "channel.h"
+#include "clock.h"
 #include <string.h>
 
 /* Publish up to `count` messages of `length` bytes each, up to URPC_INLINE, which lie one behind the other. How
@@ -51,31 +59,50 @@ static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void
 }
 
 /*
+ * Wait a moment for room without asking for it: true if there is some now. A moment is what a receiver that keeps up
+ * takes for a quarter of a ring; one who has to wait longer asks (urpc_publish), and may sleep. Of no use where the
+ * receiver cannot run meanwhile, since both share a core.
+ */
+static inline bool urpc_linger(struct urpc_channel *channel)
+{
+    enum { LOOKS = 100 };
+    for (int look = 0; look < LOOKS && channel->wanted == 0; look++) {
+        uint64_t status = atomic_load_explicit(&channel->peer->status, memory_order_acquire);
+        if (status & 1 || status >> 1 > channel->sent) {
+            break; /* urpc_publish says what that is */
+        }
+        if (status >> 1 > channel->acknowledged) {
+            channel->acknowledged = status >> 1;
+            return true;
+        }
+        urpc_relax();
+    }
+    return false;
+}
+
+/*
  * Take up to `count` messages that are there, each into URPC_INLINE bytes of `data`, of which `lengths` says how
  * many are its own; all are written, since a copy of a fixed size is a few instructions. How many it took: it stops
- * before a message of several lines, one whose header is not as it must be, and one after which the peer is to be
- * told how far we are. urpc_poll and urpc_take know what to do with those.
+ * before a message of several lines, and before one whose header is not as it must be. urpc_poll and urpc_take know
+ * what to do with those.
  */
 static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char (*data)[URPC_INLINE],
                                      uint8_t *lengths, size_t count)
 {
-    uint64_t first = channel->consumed;
-    uint64_t quarter =
-        channel->told + channel->capacity / 4 - 1; /* the position whose message makes us tell */
-    uint64_t known = channel->acknowledged, sent = channel->sent;
+    uint64_t first = channel->consumed, known = channel->acknowledged, sent = channel->sent;
     if (channel->broken != URPC_OK || first < channel->peeked) {
         return 0;
     }
-    uint64_t left = quarter > first ? quarter - first : 0;
-    count = count < left ? count : left;
+    uint64_t quarter = channel->told + channel->capacity / 4; /* the position at which we tell how far we are */
     const uint64_t fixed = URPC_COUNT_MASK | UINT64_C(15) << 60; /* sequence and kind: what must be so */
     const uint64_t acknowledgement = URPC_COUNT_MASK << 20;
-    const struct urpc_line *in = channel->in;
+    struct urpc_line *in = channel->in;
+    bool hands_back = channel->hands_back;
     uint64_t mask = channel->capacity - 1;
     uint64_t last = known << 20 & acknowledgement;
     size_t taken = 0;
-    for (; taken < count; taken++) {
-        const struct urpc_line *line = &in[(first + taken) & mask];
+    while (taken < count) {
+        struct urpc_line *line = &in[(first + taken) & mask];
         /* acquire: the payload is read after it */
         uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
         uint32_t length = urpc_header_length(header);
@@ -91,7 +118,14 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
             last = header & acknowledgement;
         }
         memcpy(data[taken], line->payload, URPC_INLINE);
-        lengths[taken] = (uint8_t)length;
+        if (hands_back) {
+            urpc_hand_back(line, header);
+        }
+        lengths[taken++] = (uint8_t)length;
+        if (first + taken >= quarter) {
+            urpc_tell(channel, first + taken);
+            quarter = first + taken + channel->capacity / 4;
+        }
     }
     channel->acknowledged = known;
     channel->consumed = first + taken;

@@ -24,6 +24,7 @@ bool urpc_channel_init(struct urpc_channel *channel, struct urpc_segment_memory 
         .out = memory->rings + (size_t)side * capacity,
         .in = memory->rings + (size_t)!side * capacity,
         .capacity = capacity,
+        .hands_back = urpc_should_hand_back(),
         .self = &memory->sides[side],
         .peer = &memory->sides[!side],
         .own_doorbell = own,
@@ -191,6 +192,7 @@ static inline enum urpc_result look(struct urpc_channel *channel, struct urpc_wa
             header = atomic_load_explicit(&line->header, memory_order_acquire);
         }
         if (is_stale(channel, header)) {
+            urpc_settle(channel);
             *watch = (struct urpc_watch){&line->header, &channel->peer->status, header, status};
             return closed ? URPC_CLOSED : URPC_AGAIN;
         }
@@ -233,11 +235,9 @@ uint64_t urpc_first_word(const struct urpc_channel *channel)
     return word;
 }
 
-/* Tell the peer how far we are, and ring if that is what it waits for. */
-static void acknowledge(struct urpc_channel *channel)
+void urpc_settle_told(struct urpc_channel *channel)
 {
-    channel->told = channel->consumed;
-    atomic_store_explicit(&channel->self->status, channel->consumed << 1, memory_order_release);
+    channel->unsettled = false;
     atomic_thread_fence(memory_order_seq_cst);
     uint64_t wanted = atomic_load_explicit(&channel->peer->wanted, memory_order_relaxed);
     if (wanted != 0 && wanted <= channel->consumed) {
@@ -250,20 +250,27 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
     uint32_t length = channel->length;
     uint32_t lines = urpc_lines(length);
     size_t done = length < URPC_INLINE ? length : URPC_INLINE;
+    struct urpc_line *line = &channel->in[slot(channel, channel->consumed)];
     if (likely(data != NULL)) {
-        memcpy(data, channel->in[slot(channel, channel->consumed)].payload, done);
+        memcpy(data, line->payload, done);
+    }
+    if (channel->hands_back) {
+        urpc_hand_back(line, channel->header);
     }
     for (uint32_t i = 1; i < lines; i++) {
         uint64_t position = channel->consumed + i;
-        const struct urpc_line *line = &channel->in[slot(channel, position)];
-        uint64_t header = atomic_load_explicit(&line->header, memory_order_relaxed);
+        struct urpc_line *next = &channel->in[slot(channel, position)];
+        uint64_t header = atomic_load_explicit(&next->header, memory_order_relaxed);
         if (urpc_header_sequence(header) != ((position + 1) & URPC_COUNT_MASK) ||
             urpc_header_kind(header) != URPC_CONTINUED) {
             return corrupt(channel);
         }
         size_t part = length - done < URPC_INLINE ? length - done : URPC_INLINE;
         if (data != NULL) {
-            memcpy((unsigned char *)data + done, line->payload, part);
+            memcpy((unsigned char *)data + done, next->payload, part);
+        }
+        if (channel->hands_back) {
+            urpc_hand_back(next, header);
         }
         done += part;
     }
@@ -272,7 +279,8 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
     }
     channel->consumed += lines;
     if (channel->consumed - channel->told >= channel->capacity / 4) {
-        acknowledge(channel);
+        urpc_tell(channel, channel->consumed);
+        urpc_settle_told(channel);
     }
     return URPC_OK;
 }

@@ -34,7 +34,12 @@
  * Waiting for room. A sender that finds none writes the position it needs acknowledged into its `wanted` line
  * and looks once more. A receiver that writes `status` then reads `wanted`, and rings the sender's doorbell
  * when it has got there. Both have a seq_cst fence between their store and their load: the same argument as
- * in doorbell.h.
+ * in doorbell.h. A receiver of many may put the second half off (urpc_settle) until it does something else, or
+ * finds the ring empty, which it does before it waits.
+ *
+ * Handing back. A receiver may store into a line that it has read the header that it found there, to leave the
+ * line its own (ownership.h says why). Nobody else writes the line before it is acknowledged, and every
+ * acknowledgement is a release behind that store, so it can replace nothing but itself.
  *
  * Memory ordering, by operation
  *   publish   payload: plain stores. Header: release, so the payload is visible with it. Further lines:
@@ -57,6 +62,7 @@
 #include "doorbell.h"
 #include "line.h"
 #include "memory.h"
+#include "ownership.h"
 #include "wait.h"
 #include <stdbool.h>
 
@@ -108,14 +114,16 @@ struct urpc_channel {
     uint64_t acknowledged; /* of those, known to be consumed */
     uint64_t wanted;       /* copy of our wanted line */
     /* for receiving */
-    const struct urpc_line *in;
+    struct urpc_line *in;
     uint64_t consumed; /* lines read */
     uint64_t told;     /* of those, acknowledged to the peer */
+    bool unsettled;    /* told in `status`, and not yet looked whether the peer waits for that */
     uint64_t peeked;   /* acknowledgements in lines before this one have been taken */
     uint32_t length;   /* of the message that urpc_poll found */
     uint64_t header;   /* its header, as it was checked */
     /* fixed */
     uint32_t capacity;
+    bool hands_back; /* lines that have been read (ownership.h) */
     struct urpc_side *self;
     struct urpc_side *peer;
     const struct urpc_doorbell *own_doorbell;
@@ -162,15 +170,25 @@ static inline enum urpc_result urpc_publish(struct urpc_channel *channel, const 
     return urpc_publish_as(channel, URPC_MESSAGE, data, length, watch);
 }
 
-/* After something was published: mark this channel if the peer has marks, and wake the peer if it sleeps. */
-static inline void urpc_notify(const struct urpc_channel *channel)
+/*
+ * In the midst of publishing: the same as urpc_notify, without the fence. Who sends many has a sleeping peer start
+ * on the first of them, and pays for one fence only. It may miss a peer that is just falling asleep, so
+ * urpc_notify must follow, at the latest before the sender waits or does something else.
+ */
+static inline void urpc_hint(const struct urpc_channel *channel)
 {
-    atomic_thread_fence(memory_order_seq_cst);
     uint32_t slot = atomic_load_explicit(&channel->peer->slot, memory_order_relaxed);
     if (__builtin_expect(slot != 0, 0)) {
         urpc_doorbell_mark(channel->peer_doorbell, slot);
     }
     urpc_doorbell_rouse(channel->peer_doorbell);
+}
+
+/* After something was published: mark this channel if the peer has marks, and wake the peer if it sleeps. */
+static inline void urpc_notify(const struct urpc_channel *channel)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    urpc_hint(channel);
 }
 
 /* Publish, and notify. */
@@ -182,6 +200,25 @@ static inline enum urpc_result urpc_try_send(struct urpc_channel *channel, const
         urpc_notify(channel);
     }
     return result;
+}
+
+/* Tell the peer how far we are; urpc_settle must follow. */
+static inline void urpc_tell(struct urpc_channel *channel, uint64_t consumed)
+{
+    channel->told = consumed;
+    channel->unsettled = true;
+    /* release: what was read before has been, when the peer writes those lines again */
+    atomic_store_explicit(&channel->self->status, consumed << 1, memory_order_release);
+}
+
+/* After something was told: wake the peer if that is what it waits for. */
+void urpc_settle_told(struct urpc_channel *channel);
+
+static inline void urpc_settle(struct urpc_channel *channel)
+{
+    if (__builtin_expect(channel->unsettled, 0)) {
+        urpc_settle_told(channel);
+    }
 }
 
 /* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. Messages of trees are dealt with on

@@ -89,6 +89,7 @@ static enum urpc_result receive_ping(struct urpc_channel *channel, const struct 
     uint8_t length;
     for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0; looks--) {
         if (urpc_take_burst(channel, data, &length, 1) == 1) {
+            urpc_settle(channel);
             return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
         }
     }
@@ -295,13 +296,17 @@ static enum urpc_result stream_block(struct urpc_channel *channel, unsigned char
         size_t done = 0;
         while ((done += urpc_publish_burst(channel, burst[done], PING_BYTES, URPC_STREAM_BATCH - done)) <
                URPC_STREAM_BATCH) {
+            if (spins(channel) && urpc_linger(channel)) {
+                continue;
+            }
             enum urpc_result result = publish(channel, burst[done++], PING_BYTES, patience);
             if (result != URPC_OK) {
                 return result;
             }
         }
-        notify(channel);
+        urpc_hint(channel);
     }
+    notify(channel);
     return URPC_OK;
 }
 
@@ -346,5 +351,6 @@ enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
         }
         left -= taken;
     }
+    urpc_settle(channel);
     return result == URPC_OK ? send(channel, data, 0, patience) : result; /* "done" */
 }

@@ -48,9 +48,9 @@ enum urpc_result urpc_measure_receive(struct urpc_channel *channel, size_t count
 
 /*
  * A stream: one end calls urpc_measure_stream, the other urpc_measure_drain, with the same number of blocks.
- * The receiver says that it is ready, receives all, and says so. The sender looks at the doorbell once for
- * URPC_STREAM_BATCH messages, as whoever sends many does (doorbell.h); `ps` gets the mean time of a message
- * for each block. The ring is full after the first, so from then on the sender is as fast as both together.
+ * The receiver says that it is ready, receives all, and says so. The sender publishes a block in bursts of
+ * URPC_STREAM_BATCH, looks at the doorbell after each, and notifies after the block, as whoever sends many does
+ * (urpc_hint); `ps` gets the mean time of a message for each block. The ring is full after the first, so from then on the sender is as fast as both together.
  */
 enum { URPC_STREAM_BLOCK = 256, URPC_STREAM_BATCH = 32 };
 enum urpc_result urpc_measure_stream(struct urpc_channel *channel, size_t blocks, uint64_t *ps,

@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
 #include "rings.h"
 
-#include "ahead.h"
 #include "clock.h"
 #include "line.h"
+#include "ownership.h"
 #include "pinned.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@ struct rings {
     uint32_t mask;
     size_t count;
     unsigned burst; /* messages */
+    enum urpc_ring_design design;
     struct urpc_stopwatch watch;
     uint64_t *marks; /* when the first member began each block of messages, and when the last had ended */
     struct urpc_crew crew;
@@ -76,13 +77,16 @@ static void sequence_send(struct rings *rings, int me, uint64_t i, uint64_t cons
 
 static uint64_t sequence_receive(struct rings *rings, int me, uint64_t i, unsigned char *data)
 {
-    const struct urpc_line *line = &rings->lines[!me][i & rings->mask];
+    struct urpc_line *line = &rings->lines[!me][i & rings->mask];
     uint64_t header;
     while ((header = atomic_load_explicit(&line->header, memory_order_acquire)) >> 32 != i + 1 &&
            !stopped(rings)) {
     }
     memcpy(data, line->payload, BYTES);
     touch(data);
+    if (rings->design == URPC_RING_RETURNED) {
+        urpc_hand_back(line, header);
+    }
     return header & UINT32_MAX;
 }
 
@@ -155,9 +159,9 @@ static void sequence_round_trip(void *work, int me)
 }
 
 /* One side's part of all bursts; the time that it was at work in them goes to `ticks`. */
-static void bursts(struct rings *rings, int me, bool cleared, const struct urpc_stopwatch *watch,
-                   uint64_t *ticks)
+static void bursts(struct rings *rings, int me, const struct urpc_stopwatch *watch, uint64_t *ticks)
 {
+    bool cleared = rings->design == URPC_RING_CLEARED;
     unsigned char data[BYTES] = {0};
     uint64_t burst = rings->burst, overhead = UINT64_MAX;
     for (int i = 0; i < 64; i++) {
@@ -194,7 +198,6 @@ static void bursts(struct rings *rings, int me, bool cleared, const struct urpc_
 
 struct costs {
     struct rings rings;
-    bool cleared;
     uint64_t ps[2];
 };
 
@@ -204,7 +207,7 @@ static void costs(void *work, int me)
     struct urpc_stopwatch watch;
     urpc_stopwatch_start(&watch);
     uint64_t ticks;
-    bursts(&costs->rings, me, costs->cleared, &watch, &ticks);
+    bursts(&costs->rings, me, &watch, &ticks);
     costs->ps[me] = (uint64_t)((double)ticks * urpc_stopwatch_scale(&watch) / (double)costs->rings.count);
 }
 
@@ -232,8 +235,8 @@ static struct urpc_line *zeroed_lines(size_t count)
     return lines == NULL ? NULL : memset(lines, 0, whole);
 }
 
-static int perform(void (*play)(void *, int), int core_a, int core_b, uint32_t capacity, size_t count,
-                   uint64_t *ps, const struct urpc_patience *patience)
+static int perform(void (*play)(void *, int), enum urpc_ring_design design, int core_a, int core_b,
+                   uint32_t capacity, size_t count, uint64_t *ps, const struct urpc_patience *patience)
 {
     if (capacity < 4 || capacity > MOST_CAPACITY || (capacity & (capacity - 1)) != 0 || count > UINT32_MAX) {
         return EDOM;
@@ -252,6 +255,7 @@ static int perform(void (*play)(void *, int), int core_a, int core_b, uint32_t c
         .mask = capacity - 1,
         .count = blocks * BLOCK + 1, /* one more, at which the last block has ended */
         .marks = marks,
+        .design = design,
     };
     urpc_stopwatch_start(&rings.watch);
     rings.crew = (struct urpc_crew){.play = play, .work = &rings, .cores = cores, .count = 2};
@@ -267,14 +271,14 @@ static int perform(void (*play)(void *, int), int core_a, int core_b, uint32_t c
 int urpc_ring_stream(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity, size_t count,
                      uint64_t *ps, const struct urpc_patience *patience)
 {
-    return perform(design == URPC_RING_CLEARED ? cleared_stream : sequence_stream, core_a, core_b, capacity,
+    return perform(design == URPC_RING_CLEARED ? cleared_stream : sequence_stream, design, core_a, core_b, capacity,
                    count, ps, patience);
 }
 
 int urpc_ring_round_trip(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity,
                          size_t count, uint64_t *ps, const struct urpc_patience *patience)
 {
-    return perform(design == URPC_RING_CLEARED ? cleared_round_trip : sequence_round_trip, core_a, core_b,
+    return perform(design == URPC_RING_CLEARED ? cleared_round_trip : sequence_round_trip, design, core_a, core_b,
                    capacity, count, ps, patience);
 }
 
@@ -293,8 +297,8 @@ int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t
         .rings = {.lines = {lines, lines + BURSTS_CAPACITY},
                   .mask = BURSTS_CAPACITY - 1,
                   .count = (count + burst - 1) / burst * burst,
-                  .burst = burst},
-        .cleared = design == URPC_RING_CLEARED,
+                  .burst = burst,
+                  .design = design},
     };
     all.rings.crew = (struct urpc_crew){.play = costs, .work = &all, .cores = cores, .count = 2};
     int error = urpc_crew_perform(&all.rings.crew, patience);

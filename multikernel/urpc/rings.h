@@ -1,16 +1,17 @@
 /*
- * Two rings, written by hand and stripped of all but their way of telling that a line is free again: what the
+ * Three rings, written by hand and stripped of all but their way of telling that a line is free again: what the
  * channel's design was chosen by, and what its throughput is held against.
  *
  *   CLEARED   The header of a line is a flag. The sender waits until it is clear, writes the payload and sets
  *             it; the receiver copies and clears it. Nothing else is shared, and sender and receiver keep one
  *             number each. But both write every line, and the sender must fetch it back from the receiver.
  *   SEQUENCE  The header holds the position. The receiver never writes a line; it tells how far it is in a
- *             word of its own, once in a quarter of a ring, or in the messages that go the other way. A
- *             message costs the sender one invalidate, and the receiver one fill.
+ *             word of its own, once in a quarter of a ring, or in the messages that go the other way.
+ *   RETURNED  The same, and the receiver hands each line back by storing the header that it found there
+ *             (ownership.h): what the channel does where that pays.
  *
- * Messages have 48 bytes. Neither ring can sleep, close, fragment, or survive a peer that lies: a channel
- * that carries 0.8 of what the better of these does pays a fifth for all of that.
+ * Messages have 48 bytes. None of them can sleep, close, fragment, or survive a peer that lies: a channel
+ * that carries 0.8 of what the best of these does pays a fifth for all of that.
  *
  * Memory ordering. A header is stored with release, after the payload, and loaded with acquire, before it.
  * CLEARED's clearing and SEQUENCE's `consumed` are stored with release, after the payload was copied out, and
@@ -24,7 +25,7 @@
 
 #include "wait.h"
 
-enum urpc_ring_design { URPC_RING_CLEARED, URPC_RING_SEQUENCE };
+enum urpc_ring_design { URPC_RING_CLEARED, URPC_RING_SEQUENCE, URPC_RING_RETURNED };
 
 /* The time of one message, in the median block of `count` that stream from core a to core b through a ring of `capacity` lines, a
  * power of two from 4 on. */

@@ -215,6 +215,7 @@ static bool try_receive(struct urpc_channel *channel)
     uint8_t length;
     struct urpc_watch watch;
     if (urpc_take_burst(channel, answer, &length, 1) == 1) {
+        urpc_settle(channel);
         return true;
     }
     return urpc_poll(channel, &watch) == URPC_OK && channel->length <= URPC_INLINE &&

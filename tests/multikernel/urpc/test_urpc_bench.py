@@ -76,7 +76,7 @@ def test_benchmark_on_one_core_says_that_it_needs_two(monkeypatch: pytest.Monkey
 
 
 @two_cores
-@pytest.mark.parametrize("design", ["cleared", "sequence"])
+@pytest.mark.parametrize("design", ["cleared", "sequence", "returned"])
 @pytest.mark.parametrize("capacity", [4, 64, 1024])
 def test_bare_rings_carry_what_is_put_in(design: str, capacity: int) -> None:
     assert ring_stream(design, *cores(), 5000, capacity) > 0
@@ -88,7 +88,7 @@ def test_bare_rings_carry_what_is_put_in(design: str, capacity: int) -> None:
 @two_cores
 def test_bare_rings_refuse_what_cannot_be() -> None:
     first, second = cores()
-    with pytest.raises(ValueError, match="'cleared' or 'sequence'"):
+    with pytest.raises(ValueError, match="'cleared', 'sequence' or 'returned'"):
         ring_stream("flag", first, second, 10)
     with pytest.raises(ValueError, match="4 to 65536 lines"):
         ring_stream("cleared", first, second, 10, 48)

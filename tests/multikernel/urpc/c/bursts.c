@@ -85,7 +85,13 @@ static void send_some(struct end *end)
             fail(end, "publish failed");
         }
     }
+    if (done == 0 && chance(end, 2)) {
+        urpc_linger(&end->channel);
+    }
     end->sent += (uint32_t)done;
+    if (chance(end, 2)) {
+        urpc_hint(&end->channel);
+    }
     urpc_notify(&end->channel);
 }
 
@@ -101,6 +107,7 @@ static void receive_some(struct end *end)
     struct urpc_watch watch;
     unsigned char whole[LONGEST];
     if (taken > 0) {
+        urpc_settle(&end->channel);
         return;
     }
     switch (urpc_poll(&end->channel, &watch)) {
@@ -148,6 +155,7 @@ int main(int count, char **arguments)
     }
     for (unsigned side = 0; side < 2; side++) {
         urpc_channel_init(&ends[side].channel, segment, CAPACITY, side, &ends[side].bell, &ends[!side].bell);
+        ends[side].channel.hands_back = seed & 1;
     }
     pthread_t thread;
     pthread_create(&thread, NULL, play, &ends[1]);

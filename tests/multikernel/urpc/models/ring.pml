@@ -9,6 +9,9 @@
  *
  * HEADER_FIRST writes the first line before the others, EARLY_STATUS acknowledges before it has read, NO_ROOM_CHECK writes without looking,
  * NO_SENDER_FENCE and NO_RECEIVER_FENCE leave out the fences between wanted and status: each must be found to be needed.
+ *
+ * With HAND_BACK the receiver stores into each line that it has read the turn that it found there (ownership.h). These stores stand in a
+ * buffer, too, and reach memory in their order, before the acknowledgement behind them; with UNORDERED_HAND_BACK at any time.
  */
 #define CAPACITY 4
 #define MESSAGES 4
@@ -25,10 +28,31 @@ byte wanted_stored;
 bool asleep;                 /* the sender sleeps; doorbell.pml shows that rings are as good as this */
 byte rings;                  /* modulo 8 */
 
+#ifdef UNORDERED_HAND_BACK
+#define HAND_BACK
+#define BACK_BEFORE(position) true
+#else
+#define BACK_BEFORE(position) ((position) <= backs)
+#endif
+
+#ifdef HAND_BACK
+byte backs;                  /* lines handed back, as memory has it */
+byte backs_stored;
+
+proctype BackBuffer() {
+end:
+    do
+    :: atomic { backs != backs_stored -> turn[backs % CAPACITY] = backs / CAPACITY + 1; backs++ }
+    od
+}
+#else
+#define backs 255
+#endif
+
 proctype StatusBuffer() {
 end:
     do
-    :: atomic { status != status_stored -> status = status_stored }
+    :: atomic { status != status_stored && BACK_BEFORE(status_stored) -> status = status_stored }
     od
 }
 
@@ -126,12 +150,15 @@ proctype Receiver() {
         :: else -> break
         od;
         consumed = consumed + lines;
+#ifdef HAND_BACK
+        backs_stored = consumed;
+#endif
         if
         :: consumed - told >= CAPACITY / 4 ->
             told = consumed;
             status_stored = consumed;
 #ifndef NO_RECEIVER_FENCE
-            status = status_stored;
+            atomic { BACK_BEFORE(status_stored) -> status = status_stored };
 #endif
             if
             :: wanted != 0 && told >= wanted -> atomic { rings = (rings + 1) % 8; asleep = false }
@@ -143,5 +170,10 @@ proctype Receiver() {
 }
 
 init {
-    atomic { run StatusBuffer(); run WantedBuffer(); run Sender(); run Receiver() }
+    atomic {
+#ifdef HAND_BACK
+        run BackBuffer();
+#endif
+        run StatusBuffer(); run WantedBuffer(); run Sender(); run Receiver()
+    }
 }
