@@ -211,6 +211,7 @@ static void channel_dealloc(PyObject *object)
     end(self);
     urpc_relay_forget(&self->channel);
     Py_XDECREF(self->spare);
+    Py_XDECREF(self->last);
     if (self->pool != NULL) {
         urpc_pool_end(&self->loans);
         Py_DECREF(self->pool);

@@ -3,7 +3,10 @@
 
 #include "burst.h"
 
-enum { BURST = 64 }; /* short messages taken at once */
+enum {
+    BURST = 64,     /* short messages taken at once */
+    LEAST_KEPT = 2, /* bytes of a message: shorter ones are Python's own shared objects */
+};
 
 /* ---- sending ---- */
 
@@ -181,9 +184,27 @@ static PyObject *blank_bytes(Channel *self, uint32_t length)
     return PyBytes_FromStringAndSize(NULL, length);
 }
 
-/* While there is nothing to do but wait: make the object that the next message will probably need. */
+/* Of a bytes object that will be another. The field is deprecated, and there is no other way to it. */
+static void forget_hash(PyObject *bytes)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    ((PyBytesObject *)bytes)->ob_shash = -1;
+#pragma GCC diagnostic pop
+}
+
+/*
+ * While there is nothing to do but wait: have the object ready that the next message will probably need. Mostly
+ * that is the last one again, which nobody else holds any more: so a loop that receives and lets go makes and frees
+ * no objects, and frees none when the message has come and time counts.
+ */
 static void prepare_spare(Channel *self)
 {
+    if (self->last != NULL && Py_REFCNT(self->last) == 1 && PyBytes_GET_SIZE(self->last) == self->expected) {
+        Py_XSETREF(self->spare, self->last);
+        self->last = NULL;
+        forget_hash(self->spare);
+    }
     if (self->spare != NULL && PyBytes_GET_SIZE(self->spare) == self->expected) {
         return;
     }
@@ -210,6 +231,9 @@ static PyObject *take_bytes(Channel *self)
         return raise_result(self, result, length);
     }
     self->expected = length <= URPC_INLINE ? length : 0;
+    if (length >= LEAST_KEPT && length <= URPC_INLINE && self->last != bytes) {
+        Py_XSETREF(self->last, Py_NewRef(bytes));
+    }
     return bytes;
 }
 

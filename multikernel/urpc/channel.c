@@ -149,7 +149,7 @@ enum urpc_result urpc_publish_as(struct urpc_channel *channel, enum urpc_kind ki
     uint64_t first = channel->sent;
     size_t done = length < URPC_INLINE ? length : URPC_INLINE;
     struct urpc_line *line = &channel->out[slot(channel, first)];
-    memcpy(line->payload, data, done);
+    urpc_copy_short(line->payload, data, done);
     for (uint32_t i = 1; i < lines; i++) {
         struct urpc_line *next = &channel->out[slot(channel, first + i)];
         size_t part = length - done < URPC_INLINE ? length - done : URPC_INLINE;
@@ -252,7 +252,7 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
     size_t done = length < URPC_INLINE ? length : URPC_INLINE;
     struct urpc_line *line = &channel->in[slot(channel, channel->consumed)];
     if (likely(data != NULL)) {
-        memcpy(data, line->payload, done);
+        urpc_copy_short(data, line->payload, done);
     }
     if (channel->hands_back) {
         urpc_hand_back(line, channel->header);

@@ -27,6 +27,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     URPC_LINE_SIZE = 64,
@@ -86,6 +87,37 @@ static inline uint32_t urpc_header_length(uint64_t header)
 static inline enum urpc_kind urpc_header_kind(uint64_t header)
 {
     return (enum urpc_kind)(header >> 60);
+}
+
+/* Copy up to a line's payload: a call of memcpy costs as much as the rest of a short message. */
+static inline void urpc_copy_short(void *to, const void *from, size_t length)
+{
+    char *out = to;
+    const char *in = from;
+    if (length >= 16) {
+        /* The last 16 bytes, and as many times 16 before them as there are; these may overlap. */
+        char last[16];
+        memcpy(last, in + length - 16, 16);
+        if (length > 16) {
+            memcpy(out, in, 16);
+        }
+        if (length > 32) {
+            memcpy(out + 16, in + 16, 16);
+        }
+        if (length > 48) {
+            memcpy(out + 32, in + 32, 16);
+        }
+        memcpy(out + length - 16, last, 16);
+    } else if (length >= 8) {
+        char last[8];
+        memcpy(last, in + length - 8, 8);
+        memcpy(out, in, 8);
+        memcpy(out + length - 8, last, 8);
+    } else {
+        for (size_t i = 0; i < length; i++) {
+            out[i] = in[i];
+        }
+    }
 }
 
 /* Lines that a message of so many bytes takes; an empty message takes one. */

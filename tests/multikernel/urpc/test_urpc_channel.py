@@ -66,6 +66,27 @@ def test_received_messages_share_no_memory(ends: Ends) -> None:
     assert (one, b.receive()) == (b"first!", b"second")
 
 
+def test_message_that_is_kept_never_changes_and_one_that_is_not_leaves_no_trace(ends: Ends) -> None:
+    """What is let go may be given out again, as another message (prepare_spare in _messages.c)."""
+    a, b = ends
+
+    def wait_in_vain() -> None:
+        with pytest.raises(TimeoutError):
+            b.receive(0.001)
+
+    kept = []
+    for number in range(20):
+        message = b"message %02d" % number
+        a.send(message)
+        got = b.receive()
+        assert (got, hash(got)) == (message, hash(message))
+        if number % 3 == 0:
+            kept.append(got)
+        del got
+        wait_in_vain()
+    assert kept == [b"message %02d" % number for number in range(0, 20, 3)]
+
+
 def test_ring_fills_refuses_and_takes_again_without_loss() -> None:
     a, b = urpc.pair(capacity=8)
     with a, b:
