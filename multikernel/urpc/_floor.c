@@ -327,10 +327,11 @@ PyMethodDef floor_methods[] = {
                "Picoseconds of a message in a one-way stream without a fence, of one with, and of one "
                "membarrier(GLOBAL_EXPEDITED) while the other core runs (0 where the kernel has none).")},
     {"ring_stream", FAST(ring_stream), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("ring_stream(design, core_a, core_b, count, capacity=64, timeout=10.0)\n--\n\n"
-               "Picoseconds of one of so many 48-byte messages in a stream through a bare ring, whose reader "
-               "clears a flag in each line ('cleared'), or which goes by positions ('sequence') and whose reader "
-               "hands lines back ('returned').")},
+     PyDoc_STR(
+         "ring_stream(design, core_a, core_b, count, capacity=64, timeout=10.0)\n--\n\n"
+         "Picoseconds of one of so many 48-byte messages in a stream through a bare ring, whose reader "
+         "clears a flag in each line ('cleared'), or which goes by positions ('sequence') and whose reader "
+         "hands lines back ('returned').")},
     {"ring_round_trip", FAST(ring_round_trip), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("ring_round_trip(design, core_a, core_b, count, capacity=64, timeout=10.0)\n--\n\n"
                "Mean round trip, in picoseconds, over two such rings.")},

@@ -69,8 +69,8 @@ typedef struct {
     Segment *segment;
     Doorbell *own;
     Doorbell *peer;
-    PyObject *spare;   /* a bytes object of the size received last, made while there was time; or NULL */
-    PyObject *last;    /* the short bytes object given out last, or NULL; made spare again if nobody keeps it */
+    PyObject *spare; /* a bytes object of the size received last, made while there was time; or NULL */
+    PyObject *last;  /* the short bytes object given out last, or NULL; made spare again if nobody keeps it */
     uint32_t expected; /* that size */
     uint8_t side;
     bool closed;

@@ -146,7 +146,10 @@ RATIOS = {
     for design in ("sequence", "returned")
     for this, that in [
         (f"ring_{design}", "ring_cleared"),
-        *((f"{design}_{name}", f"cleared_{name}") for name in ("round_trip", "send", "receive", "send_16", "receive_16")),
+        *(
+            (f"{design}_{name}", f"cleared_{name}")
+            for name in ("round_trip", "send", "receive", "send_16", "receive_16")
+        ),
     ]
 }
 """Beyond those of the goals."""
@@ -266,10 +269,7 @@ def _one_round(
     yield "pipe", ends.pipe(count(1000))
     yield "stream_c", ends.stream_c(max(4, int(400 * scale)))
     free()
-    rings = {
-        name: ring_stream(name, first, second, count(100_000), STREAM_LINES, DEADLINE)
-        for name in DESIGNS
-    }
+    rings = {name: ring_stream(name, first, second, count(100_000), STREAM_LINES, DEADLINE) for name in DESIGNS}
     for name, value in rings.items():
         yield f"ring_{name}", value
     yield "ring_best", min(rings.values())

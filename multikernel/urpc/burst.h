@@ -93,7 +93,8 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
     if (channel->broken != URPC_OK || first < channel->peeked) {
         return 0;
     }
-    uint64_t quarter = channel->told + channel->capacity / 4; /* the position at which we tell how far we are */
+    uint64_t quarter =
+        channel->told + channel->capacity / 4; /* the position at which we tell how far we are */
     const uint64_t fixed = URPC_COUNT_MASK | UINT64_C(15) << 60; /* sequence and kind: what must be so */
     const uint64_t acknowledgement = URPC_COUNT_MASK << 20;
     struct urpc_line *in = channel->in;

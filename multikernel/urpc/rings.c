@@ -271,15 +271,15 @@ static int perform(void (*play)(void *, int), enum urpc_ring_design design, int 
 int urpc_ring_stream(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity, size_t count,
                      uint64_t *ps, const struct urpc_patience *patience)
 {
-    return perform(design == URPC_RING_CLEARED ? cleared_stream : sequence_stream, design, core_a, core_b, capacity,
-                   count, ps, patience);
+    return perform(design == URPC_RING_CLEARED ? cleared_stream : sequence_stream, design, core_a, core_b,
+                   capacity, count, ps, patience);
 }
 
 int urpc_ring_round_trip(enum urpc_ring_design design, int core_a, int core_b, uint32_t capacity,
                          size_t count, uint64_t *ps, const struct urpc_patience *patience)
 {
-    return perform(design == URPC_RING_CLEARED ? cleared_round_trip : sequence_round_trip, design, core_a, core_b,
-                   capacity, count, ps, patience);
+    return perform(design == URPC_RING_CLEARED ? cleared_round_trip : sequence_round_trip, design, core_a,
+                   core_b, capacity, count, ps, patience);
 }
 
 int urpc_ring_costs(enum urpc_ring_design design, int core_a, int core_b, size_t count, unsigned burst,
