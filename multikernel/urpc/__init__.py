@@ -76,8 +76,8 @@ def pair(
 
     They survive fork: let each process use one end, and close it. `spin_ns` is the budget of both doorbells; None
     has it learnt. With a `pool`, of so many bytes for each end, payloads can be passed by reference (`Channel.allocate`), and messages may
-    be longer than the ring. `nodes` and `page_size` say where each end's ring and its half of the pool should lie, and in pages of which size
-    (`Segment.create`).
+    be longer than the ring. `nodes` and `page_size` say where the ring that each end writes and its half of the pool should lie, and in
+    pages of which size (`Segment.create`).
     """
     with (
         Segment.create(capacity, nodes=nodes, page_size=page_size) as segment,
