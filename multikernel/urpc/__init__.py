@@ -7,6 +7,8 @@ it only when it sleeps. A *wait set* waits for many channels at once, and for fi
 channel.receive_async()` waits in an event loop. A *pool* holds payloads that are passed by reference. A *relay* makes channels a
 multicast tree, which passes messages on, and gathers acknowledgements and numbers, without running Python.
 
+Where memory lies, and in which pages, can be asked for (`nodes`, `page_size`): `memory.h`.
+
 The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`, `channel.h`,
 `doorbell.h`, `wait.h`, `waitset.h`, `pool.h`, `relay.h`, `pace.h`, `calls.h`, `measure.h`. This package needs nothing but the
 standard library.
