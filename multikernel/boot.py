@@ -23,6 +23,7 @@ from typing import Any, Self
 import msgspec
 
 from multikernel import urpc
+from multikernel.buffers import ChannelMemory, Ring
 from multikernel.console import Console
 from multikernel.cores import KernelPlan
 from multikernel.errors import BootError, DispatcherFailed, KernelDied
@@ -49,6 +50,9 @@ from multikernel.protocols import tree
 
 CONSOLE = -1
 """The console's number among the peers of a kernel."""
+
+LONGEST_RING = 16_384
+"""Lines that a channel carries at most in each direction."""
 
 SPIN_NS = 20_000
 """How long a kernel with a core of its own spins before it sleeps; about what a sleep and a wake-up cost."""
@@ -97,21 +101,29 @@ class Multikernel:
 
     def __init__(self, kernels: Sequence[KernelPlan], console: Console) -> None:
         self.kernels = tuple(kernels)
+        self.channels: tuple[ChannelMemory, ...] = ()
         self._console = console
         self._applications = 0
 
     @classmethod
-    def boot(cls, kernels: Sequence[KernelPlan], *, timeout: float = 30.0) -> Self:
-        """Start one kernel process for each of `kernels`, with channels between all of them. Raises BootError."""
+    def boot(cls, kernels: Sequence[KernelPlan], *, buffers: Sequence[Ring] = (), timeout: float = 30.0) -> Self:
+        """Start one kernel process for each of `kernels`, with channels between all of them. Raises BootError.
+
+        `buffers` says how rings of channels are wanted (`multikernel.buffers`); those that it does not name are as they come. What came of
+        it stands in `channels`, one for every two kernels.
+        """
         _raise_descriptor_limit(len(kernels))
         processes: dict[int, subprocess.Popen[bytes]] = {}
         try:
             with ExitStack() as resources:
-                console = _start(kernels, processes, resources)
+                console, segments = _start(kernels, buffers, processes, resources)
             multikernel = cls(kernels, console)
         except OSError as error:
             _kill(processes.values())
             raise BootError(f"could not start {len(kernels)} kernels: {error}; try fewer with --cores") from error
+        except BootError:
+            _kill(processes.values())
+            raise
         try:
             console.ask_all(Hello, timeout=timeout)
         except (KernelDied, TimeoutError) as error:
@@ -120,6 +132,12 @@ class Multikernel:
         except BaseException:
             multikernel.kill()
             raise
+        # Only now that kernels have touched what was left to them: asking where a page lies takes it.
+        multikernel.channels = tuple(
+            ChannelMemory(pair, segment.capacity, segment.nodes, segment.page_size)
+            for pair, segment in segments.items()
+            if CONSOLE not in pair
+        )
         return multikernel
 
     def __enter__(self) -> Self:
@@ -235,8 +253,11 @@ class Multikernel:
 
 
 def _start(
-    kernels: Sequence[KernelPlan], processes: dict[int, subprocess.Popen[bytes]], resources: ExitStack
-) -> Console:
+    kernels: Sequence[KernelPlan],
+    buffers: Sequence[Ring],
+    processes: dict[int, subprocess.Popen[bytes]],
+    resources: ExitStack,
+) -> tuple[Console, dict[tuple[int, int], urpc.Segment]]:
     """Make the channels and start the kernels' processes, which inherit the ends that are theirs.
 
     Our own copies of descriptors are closed with `resources`; what kernels share lives on in their processes.
@@ -244,10 +265,9 @@ def _start(
     peers = [CONSOLE, *(kernel.core for kernel in kernels)]
     bells = {peer: resources.enter_context(urpc.Doorbell.create()) for peer in peers[1:]}
     bells[CONSOLE] = urpc.Doorbell.create(spin_ns=0)
+    rings = {(ring.sender, ring.receiver): ring for ring in buffers}
     segments = {
-        (a, b): resources.enter_context(urpc.Segment.create(CAPACITY))
-        for i, a in enumerate(peers)
-        for b in peers[i + 1 :]
+        (a, b): resources.enter_context(_segment(a, b, rings)) for i, a in enumerate(peers) for b in peers[i + 1 :]
     }
     for kernel in kernels:
         ends = tuple(
@@ -278,7 +298,20 @@ def _start(
         )
         for kernel in kernels
     }
-    return Console(bells[CONSOLE], links, processes)
+    return Console(bells[CONSOLE], links, processes), segments
+
+
+def _segment(a: int, b: int, rings: Mapping[tuple[int, int], Ring]) -> urpc.Segment:
+    """Make the memory of the channel between `a`, its side 0, and `b`. Both rings have lines enough for either, and pages of one size."""
+    wanted = [rings.get((a, b)), rings.get((b, a))]
+    known = [ring for ring in wanted if ring is not None]
+    lines = max([CAPACITY, *(min(ring.lines, LONGEST_RING) for ring in known)])
+    forth, back = (None if ring is None else ring.node for ring in wanted)
+    page_size = max((ring.page_size for ring in known if ring.page_size), default=None)
+    try:
+        return urpc.Segment.create(1 << (lines - 1).bit_length(), nodes=(forth, back), page_size=page_size)
+    except ValueError as error:
+        raise BootError(f"no channel between kernels {a} and {b}: {error}; or boot without `buffers`") from error
 
 
 def _raise_descriptor_limit(kernels: int) -> None:

@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from multikernel import publish, show_measure
 from multikernel.boot import Multikernel
+from multikernel.buffers import Ring
+from multikernel.buffers import ask as ask_for_buffers
 from multikernel.cores import MOST, KernelPlan, plan
 from multikernel.demo.kvstore import Workload
 from multikernel.demo.run import demo as run_demo
@@ -198,7 +200,8 @@ def measure_messages(
         check_format(heat_map)
     kernels = plan(cores)
     output = Console(stderr=True)
-    with _steps(output) as steps, Multikernel.boot(kernels) as multikernel:
+    rings = _ask_for_rings(url, kernels) if tell else ()
+    with _steps(output) as steps, Multikernel.boot(kernels, buffers=rings) as multikernel:
         task = steps.add_task("measuring messages between all pairs of cores", total=None)
         costs = multikernel.measure(progress=lambda done, total: steps.update(task, completed=done, total=total))
     if json:
@@ -213,6 +216,13 @@ def measure_messages(
         write_picture(draw_heat_map(*show_measure.to_draw(costs, kernels, title)), heat_map)
     if tell:
         output.print(_tell(url, kernels, costs), highlight=False, soft_wrap=True)
+
+
+def _ask_for_rings(url: str, kernels: Sequence[KernelPlan]) -> tuple[Ring, ...]:
+    """Ask an SKB for the rings of channels; without one, channels are as they come."""
+    token = os.environ.get("SKB_TOKEN") or None
+    with Client(url, token=token, patience=0) if url else Client(token=token, patience=0) as client:
+        return ask_for_buffers(client, kernels)
 
 
 def _tell(url: str, kernels: Sequence[KernelPlan], costs: Mapping[tuple[int, int], Cost]) -> str:

@@ -188,7 +188,9 @@ def attach(description: Description) -> tuple[urpc.Doorbell, dict[int, Link]]:
     links: dict[int, Link] = {}
     for ends in description.links:
         peer_doorbell = urpc.Doorbell.attach(ends.doorbell)
-        channel = urpc.Channel(urpc.Segment.attach(ends.segment), ends.side, doorbell, peer_doorbell)
+        # Huge pages are fine: kernels of one multikernel trust each other with their lives.
+        segment = urpc.Segment.attach(ends.segment, huge_pages=True)
+        channel = urpc.Channel(segment, ends.side, doorbell, peer_doorbell)
         links[ends.peer] = UrpcLink(ends.peer, channel)
     return doorbell, links
 

@@ -10,10 +10,13 @@ from collections import deque
 from multikernel import urpc
 
 CAPACITY = 128
-"""Lines of 64 bytes in each direction of a channel between kernels."""
+"""Lines of 64 bytes that each direction of a channel between kernels has at least; more where the SKB says so (`buffers`)."""
 
 LONGEST = urpc.max_message(CAPACITY) - 64
-"""Bytes of application data that one message may carry; the rest is for headers."""
+"""Bytes of application data that one message may carry; the rest is for headers.
+
+One number for all links, however long their rings are: a broadcast takes many of them, and applications should not have to ask which.
+"""
 
 
 class Link(ABC):

@@ -1,6 +1,8 @@
 :- module(costs,
           [ core_distance/3,            % +Cores, -Distance, -Source
-            tree_costs/4                % +Cores, -Send, -Receive, -Source
+            tree_costs/4,               % +Cores, -Send, -Receive, -Source
+            measured_trips/3,           % +Cores, -Trips, -Busy
+            kernel_host/2               % +Core, -Host
           ]).
 
 /** <module> What messages between cores cost
@@ -84,6 +86,25 @@ tree_costs(Cores, Send, Receive, Source) :-
     ),
     maplist(pairs_keys_values, Costs, Send, Receive).
 
+%!  measured_trips(+Cores:list(nonneg), -Trips:list(list(nonneg)), -Busy:list(list(nonneg))) is semidet.
+%
+%   Trips holds the round trip of a message between any two of Cores, Busy what
+%   it keeps the busier of its two ends busy, in ps, both measured. Fails if a
+%   pair was measured in neither direction.
+
+measured_trips(Cores, Trips, Busy) :-
+    must_be(list(nonneg), Cores),
+    measured(latency, Cores, Latencies),
+    measured(split, Cores, Splits),
+    maplist(maplist(there_and_back), Latencies, Trips),
+    maplist(maplist(busier), Splits, Busy).
+
+there_and_back(Latency, Trip) :-
+    Trip is 2 * Latency.
+
+busier(Send-Receive, Busy) :-
+    Busy is max(Send, Receive).
+
 split(Latency, Send-Receive) :-
     Send is Latency * 22 // 100,
     Receive is Latency - Send.
@@ -149,7 +170,7 @@ nothing(split, 0-0).
 %   Distance by the scale above.
 
 topology_matrix(Cores, Distance) :-
-    maplist(host, Cores, Hosts),
+    maplist(kernel_host, Cores, Hosts),
     sort(Hosts, Distinct),
     node_of_core(Nodes),
     maplist(place(Nodes), Distinct, Places),
@@ -164,11 +185,13 @@ get_place(PlaceOf, Core, Place) :-
 distances(Places, From, Row) :-
     maplist(distance(From), Places, Row).
 
-%!  host(+Core, -Host) is det.
+%!  kernel_host(+Core, -Host) is det.
 %
 %   Host is the hardware thread that the kernel of Core runs on.
+%
+%   @error existence_error(core, Core) if no fact mentions Core
 
-host(Core, Host) :-
+kernel_host(Core, Host) :-
     (   known_core(Core)
     ->  Host = Core
     ;   virtual_core(Core, Host),

@@ -9,7 +9,9 @@
             best_bandwidth_node/4,      % +Core, -Node, -Bandwidth, -Source
             buffer_node/4,              % +Cores, +Size, -Node, -Source
             interleave_nodes/4,         % +Cores, +Size, -Weights, -Source
-            channel_node/4              % +Sender, +Receiver, -Node, -Source
+            channel_node/4,             % +Sender, +Receiver, -Node, -Source
+            memory_reach/2,             % +Core, -Reach
+            node_between/4              % +SenderReach, +ReceiverReach, -Node, -Source
           ]).
 
 /** <module> Memory: which node is near to which cores, and where to put what
@@ -256,8 +258,39 @@ roomy(Weights, Size) :-
 %   A line of the ring is fetched by either side in turn, so both count alike. The receiver polls, and is nearer where that is a draw.
 
 channel_node(Sender, Receiver, Node, Source) :-
+    memory_reach(Sender, Sends),
+    memory_reach(Receiver, Receives),
+    node_between(Sends, Receives, Node, Source).
+
+%!  memory_reach(+Core, -Reach) is det.
+%
+%   Reach is all that is known of what it costs Core to reach each node with memory, reach(Nodes, Rows): a row Source-Costs for each source
+%   that tells of every node, the best source first. To place channels between many cores, find each core's reach once.
+
+memory_reach(Core, reach(Nodes, Rows)) :-
     nodes_with_memory(0, Nodes),
-    Nodes \== [],
-    memory_costs([Sender, Receiver], Nodes, [Sends, Receives], Source),
-    maplist([S, R, N, cost(Sum, R, N)]>>( Sum is S + R ), Sends, Receives, Nodes, Costs),
-    sort(Costs, [cost(_, _, Node)|_]).
+    findall(Source-Costs,
+            ( member(Source, [measured, firmware, distance]),
+              row(cost(Source), Nodes, Core, Costs) ),
+            Rows).
+
+%!  node_between(+SenderReach, +ReceiverReach, -Node, -Source) is semidet.
+%
+%   As channel_node/4, of two cores' reaches. Fails if no source tells of both, or there is no node with memory.
+
+node_between(reach(Nodes, SenderRows), reach(Nodes, ReceiverRows), Node, Source) :-
+    Nodes = [First|Others],
+    member(Source-[Send|Sends], SenderRows),
+    memberchk(Source-[Receive|Receives], ReceiverRows),
+    !,
+    Sum is Send + Receive,
+    cheapest(Others, Sends, Receives, cost(Sum, Receive, First), cost(_, _, Node)).
+
+cheapest([], [], [], Best, Best).
+cheapest([Node|Nodes], [Send|Sends], [Receive|Receives], Best0, Best) :-
+    Sum is Send + Receive,
+    Cost = cost(Sum, Receive, Node),
+    (   Cost @< Best0
+    ->  cheapest(Nodes, Sends, Receives, Cost, Best)
+    ;   cheapest(Nodes, Sends, Receives, Best0, Best)
+    ).

@@ -13,6 +13,8 @@ from msgspec import Struct, structs
 
 from multikernel import publish
 from multikernel.boot import Multikernel
+from multikernel.buffers import ChannelMemory, Ring
+from multikernel.buffers import ask as ask_for_buffers
 from multikernel.cores import KernelPlan
 from multikernel.demo import kvstore
 from multikernel.demo.kvstore import ReplicaReport, Workload
@@ -54,6 +56,17 @@ class StoreReport(Struct, frozen=True):
     state_digests: tuple[str, ...]
 
 
+class Buffers(Struct, frozen=True):
+    """The memory of channels: the rings that the SKB decided on (none if it had no answer), and what channels between kernels got.
+
+    `homes`: the node of each kernel, as the SKB knows it.
+    """
+
+    decided: tuple[Ring, ...]
+    channels: tuple[ChannelMemory, ...]
+    homes: dict[int, int]
+
+
 class CostRow(Struct, frozen=True):
     """What messages between two kernels cost."""
 
@@ -68,6 +81,7 @@ class Demo(Struct, kw_only=True):
     url: str
     machine: Machine
     kernels: tuple[KernelPlan, ...]
+    buffers: Buffers
     costs: tuple[CostRow, ...]
     revision: int
     monitors_tree: Tree
@@ -102,9 +116,11 @@ def demo(
 
     with Client(url) as client:
         note(url=url, machine=describe(client))
-        step(f"booting {len(kernels)} kernels")
-        with Multikernel.boot(kernels) as multikernel, _published(client, kernels):
+        step(f"booting {len(kernels)} kernels, with rings as the SKB wants them")
+        rings = ask_for_buffers(client, kernels)
+        with Multikernel.boot(kernels, buffers=rings) as multikernel, _published(client, kernels):
             note(kernels=tuple(kernels))
+            note(buffers=Buffers(rings, multikernel.channels, _homes(client, kernels)))
             step("measuring messages between all pairs of cores")
             costs = multikernel.measure(progress=progress)
             note(revision=client.update(publish.measured(costs)))
@@ -124,6 +140,11 @@ def demo(
             step(f"running the replicated store on {dispatchers} dispatchers for {workload.seconds:g} s")
             note(store=_run_store(multikernel, cores, tree, workload))
     return Demo(**values)  # type: ignore[arg-type]  # each field was noted above
+
+
+def _homes(client: Client, kernels: Sequence[KernelPlan]) -> dict[int, int]:
+    nodes = {row["core"]: row["node"] for row in client.rows("numa_core")}
+    return {kernel.core: nodes[kernel.host] for kernel in kernels if kernel.host in nodes}
 
 
 def _bring_up_monitors(client: Client, multikernel: Multikernel) -> Tree:

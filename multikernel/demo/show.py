@@ -10,7 +10,7 @@ from rich.tree import Tree as RichTree
 
 from multikernel.cores import KernelPlan
 from multikernel.demo.machine import Machine
-from multikernel.demo.run import BroadcastReport, CostRow, StoreReport
+from multikernel.demo.run import BroadcastReport, Buffers, CostRow, StoreReport
 from skb.client import Placement, Tree
 
 WIDEST_MATRIX = 16
@@ -39,6 +39,8 @@ class Show:
                 self._console.print(tree(value, "Broadcast tree over all cores, from the SKB"))
             case Tree():
                 self._console.print(tree(value, "Tree of the store's dispatchers, from the SKB"))
+            case Buffers():
+                self._console.print(buffers(value))
             case BroadcastReport():
                 self._console.print(broadcast(value))
             case StoreReport():
@@ -120,6 +122,45 @@ def kernels(plans: tuple[KernelPlan, ...]) -> RenderableType:
         shared = ", ".join(f"{plan.core} on core {plan.host}" for plan in virtual)
         text += f"; {len(virtual)} in excess of the cores share them: {shared}"
     return Text(text)
+
+
+def buffers(known: Buffers) -> RenderableType:
+    """Show which memory channels between kernels have, and who decided that."""
+    return Text(f"Channels: {_lines(known)}, {_place(known)}, {_pages(known)}, {_decided(known)}")
+
+
+def _lines(known: Buffers) -> str:
+    lines = sorted({channel.lines for channel in known.channels})
+    text = f"{lines[0]} lines a ring" if len(lines) == 1 else f"{lines[0]} to {lines[-1]} lines a ring"
+    enough = max((ring.lines for ring in known.decided), default=lines[0])
+    return text if enough >= lines[0] else f"{text} ({enough} would do for speed, messages of kernels need more)"
+
+
+def _place(known: Buffers) -> str:
+    """Say where rings lie: at their receivers, if that is where all of them do."""
+    rings = [(channel, side) for channel in known.channels for side in (0, 1)]
+    nodes = {channel.nodes[side] for channel, side in rings}
+    if None in nodes:
+        return "where they were first touched"
+    if len(nodes) == 1:
+        return f"on node {nodes.pop()}"
+    if all(channel.nodes[side] == known.homes.get(channel.kernels[1 - side]) for channel, side in rings):
+        return "on the receiver's node"
+    return "on nodes " + ", ".join(map(str, sorted(node for node in nodes if node is not None)))
+
+
+def _pages(known: Buffers) -> str:
+    got = {channel.page_size for channel in known.channels}
+    text = f"{' and '.join(size(each) for each in sorted(got))} pages"
+    missed = {ring.page_size for ring in known.decided if ring.page_size} - got
+    return text if not missed else f"{text} (no {size(max(missed))} pages were free)"
+
+
+def _decided(known: Buffers) -> str:
+    if not known.decided:
+        return "as they come: the SKB had no answer"
+    measured = any(ring.source == "measured" for ring in known.decided)
+    return "by the SKB, from measured messages" if measured else "by the SKB"
 
 
 def latencies(rows: tuple[CostRow, ...]) -> RenderableType:

@@ -7,6 +7,8 @@ it only when it sleeps. A *wait set* waits for many channels at once, and for fi
 channel.receive_async()` waits in an event loop. A *pool* holds payloads that are passed by reference. A *relay* makes channels a
 multicast tree, which passes messages on, and gathers acknowledgements and numbers, without running Python.
 
+Where memory lies, and in which pages, can be asked for (`nodes`, `page_size`): `memory.h`.
+
 The protocols, and the arguments that they are right, stand at the top of the C headers beside this file: `line.h`, `channel.h`,
 `doorbell.h`, `wait.h`, `waitset.h`, `pool.h`, `relay.h`, `pace.h`, `calls.h`, `measure.h`. This package needs nothing but the
 standard library.
@@ -64,17 +66,25 @@ __all__ = [
 ]
 
 
-def pair(capacity: int = 64, *, spin_ns: int | None = None, pool: int = 0) -> tuple[Channel, Channel]:
+def pair(
+    capacity: int = 64,
+    *,
+    spin_ns: int | None = None,
+    pool: int = 0,
+    nodes: tuple[int | None, int | None] | None = None,
+    page_size: int | None = None,
+) -> tuple[Channel, Channel]:
     """Make both ends of a channel, each with a doorbell of its own.
 
     They survive fork: let each process use one end, and close it. `spin_ns` is the budget of both doorbells; None
     has it learnt. With a `pool`, of so many bytes for each end, payloads can be passed by reference (`Channel.allocate`), and messages may
-    be longer than the ring.
+    be longer than the ring. `nodes` and `page_size` say where the ring that each end writes and its half of the pool should lie, and in
+    pages of which size (`Segment.create`).
     """
     with (
-        Segment.create(capacity) as segment,
+        Segment.create(capacity, nodes=nodes, page_size=page_size) as segment,
         Doorbell.create(spin_ns) as first,
         Doorbell.create(spin_ns) as second,
-        Pool.create(pool) if pool else nullcontext() as memory,
+        Pool.create(pool, nodes=nodes, page_size=page_size) if pool else nullcontext() as memory,
     ):
         return Channel(segment, 0, first, second, memory), Channel(segment, 1, second, first, memory)

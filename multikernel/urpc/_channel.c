@@ -109,7 +109,8 @@ PyObject *raise_result(Channel *self, enum urpc_result result, Py_ssize_t length
 
 static bool add_pool(Channel *self, Pool *pool)
 {
-    if (!urpc_pool_init(&self->loans, pool->memory, pool->pages, self->side)) {
+    if (!urpc_pool_init(&self->loans, pool->memory.address, pool->memory.parameter, pool->memory.grain,
+                        self->side)) {
         PyErr_NoMemory();
         return false;
     }
@@ -159,8 +160,8 @@ static PyObject *channel_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->side = (uint8_t)side;
     self->forks = forks;
     self->process = getpid();
-    if (!urpc_channel_init(&self->channel, segment->memory, segment->capacity, (unsigned)side, &own->bell,
-                           &peer->bell)) {
+    if (!urpc_channel_init(&self->channel, segment->memory.address, segment->memory.parameter,
+                           segment->memory.grain, (unsigned)side, &own->bell, &peer->bell)) {
         self->closed = true; /* so that the end, which is another's, is not closed */
         Py_DECREF(self);
         return PyErr_Format(

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 enum { DEFAULT_CAPACITY = 64, MAX_SPIN_NS = 1000000000 };
+#define MAX_PAGE_SIZE (1LL << 34) /* 16 GiB, the largest that Linux has on any processor */
 
 void raise_memory_error(Module *module, enum urpc_memory_error error, const char *what)
 {
@@ -15,15 +16,110 @@ void raise_memory_error(Module *module, enum urpc_memory_error error, const char
                      "attach only descriptors made by create()",
                      what);
         break;
+    case URPC_MEMORY_HUGE:
+        PyErr_Format(
+            module->error,
+            "this %s is made of huge pages, which a peer could take away under us; if you trust its maker, "
+            "attach(fd, huge_pages=True)",
+            what);
+        break;
     case URPC_MEMORY_FOREIGN:
-        PyErr_Format(module->error,
-                     "this descriptor holds no %s of this version (magic, version and size do not fit); "
-                     "attach only descriptors made by create()",
-                     what);
+        PyErr_Format(
+            module->error,
+            "this descriptor holds no %s of this version (magic, version, grain and size do not fit); "
+            "attach only descriptors made by create()",
+            what);
         break;
     default:
         PyErr_SetFromErrno(PyExc_OSError);
     }
+}
+
+void raise_wish_error(Module *module, enum urpc_memory_error error, const struct urpc_wish *wish,
+                      const char *what)
+{
+    if (error != URPC_MEMORY_NO_NODE && error != URPC_MEMORY_NO_SECOND_NODE) {
+        raise_memory_error(module, error, what);
+        return;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "this %s cannot lie on node %d: there is no such node, it has no memory, or this process "
+                 "may use none of it "
+                 "(cpuset); name one of Mems_allowed_list in /proc/self/status, or None",
+                 what, wish->nodes[error == URPC_MEMORY_NO_SECOND_NODE]);
+}
+
+static bool parse_node(PyObject *given, int *node)
+{
+    if (given == Py_None) {
+        *node = URPC_ANYWHERE;
+        return true;
+    }
+    long number = PyLong_AsLong(given);
+    if (number == -1 && PyErr_Occurred()) {
+        return false;
+    }
+    if (number < 0 || number >= URPC_MAX_NODES) {
+        PyErr_Format(PyExc_ValueError, "a node is a number from 0 to %d, or None, not %ld",
+                     URPC_MAX_NODES - 1, number);
+        return false;
+    }
+    *node = (int)number;
+    return true;
+}
+
+bool parse_wish(PyObject *nodes, PyObject *page_size, struct urpc_wish *wish)
+{
+    *wish = (struct urpc_wish){.nodes = {URPC_ANYWHERE, URPC_ANYWHERE}};
+    if (nodes != NULL && nodes != Py_None) {
+        PyObject *pair = PySequence_Tuple(nodes);
+        if (pair == NULL) {
+            return false;
+        }
+        if (PyTuple_GET_SIZE(pair) != 2) {
+            PyErr_Format(PyExc_ValueError, "nodes are two: one for what each side writes, or None, not %zd",
+                         PyTuple_GET_SIZE(pair));
+            Py_DECREF(pair);
+            return false;
+        }
+        bool parsed = parse_node(PyTuple_GET_ITEM(pair, 0), &wish->nodes[0]) &&
+                      parse_node(PyTuple_GET_ITEM(pair, 1), &wish->nodes[1]);
+        Py_DECREF(pair);
+        if (!parsed) {
+            return false;
+        }
+    }
+    if (page_size != NULL && page_size != Py_None) {
+        long long size = PyLong_AsLongLong(page_size);
+        if (size == -1 && PyErr_Occurred()) {
+            return false;
+        }
+        if (size < URPC_PAGE || size > MAX_PAGE_SIZE || (size & (size - 1)) != 0) {
+            PyErr_Format(PyExc_ValueError,
+                         "page_size must be a power of two from %d to %lld bytes, or None, not %lld; the "
+                         "sizes of this machine's "
+                         "huge pages stand in /sys/kernel/mm/hugepages",
+                         URPC_PAGE, MAX_PAGE_SIZE, size);
+            return false;
+        }
+        wish->page_size = (size_t)size;
+    }
+    return true;
+}
+
+PyObject *nodes_of(const struct urpc_memory *memory, size_t first, size_t second)
+{
+    PyObject *pair = PyTuple_New(2);
+    for (int half = 0; half < 2 && pair != NULL; half++) {
+        int node = urpc_memory_node((unsigned char *)memory->address + (half == 0 ? first : second));
+        PyObject *number = node == URPC_ANYWHERE ? Py_NewRef(Py_None) : PyLong_FromLong(node);
+        if (number == NULL) {
+            Py_CLEAR(pair);
+        } else {
+            PyTuple_SET_ITEM(pair, half, number);
+        }
+    }
+    return pair;
 }
 
 PyObject *descriptor(void *object, int fd, const char *what)
@@ -70,63 +166,68 @@ static int own_descriptor(int fd)
 
 /* ---- Segment ---- */
 
-static PyObject *new_segment(Module *module, int fd, uint32_t capacity, void *memory)
+static PyObject *new_segment(Module *module, int fd, const struct urpc_memory *memory)
 {
     Segment *self = PyObject_New(Segment, module->segment);
     if (self == NULL) {
-        urpc_memory_unmap(memory, urpc_segment_size(capacity));
+        urpc_memory_unmap(memory->address, memory->size);
         close(fd);
         return NULL;
     }
     self->fd = fd;
-    self->capacity = capacity;
-    self->memory = memory;
+    self->memory = *memory;
     return (PyObject *)self;
 }
 
 static PyObject *segment_create(PyObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"capacity", NULL};
+    static char *names[] = {"capacity", "nodes", "page_size", NULL};
     long capacity = DEFAULT_CAPACITY;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|l:create", names, &capacity)) {
+    PyObject *nodes = NULL, *page_size = NULL;
+    struct urpc_wish wish;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|l$OO:create", names, &capacity, &nodes,
+                                     &page_size) ||
+        !parse_wish(nodes, page_size, &wish)) {
         return NULL;
     }
-    size_t size = capacity < 0 || capacity > URPC_MAX_CAPACITY ? 0 : urpc_segment_size((uint32_t)capacity);
-    if (size == 0) {
+    if (capacity < 0 || capacity > URPC_MAX_CAPACITY ||
+        urpc_segment_layout((uint32_t)capacity, URPC_PAGE).size == 0) {
         return PyErr_Format(PyExc_ValueError, "capacity must be a power of two from %d to %d lines, not %ld",
                             URPC_MIN_CAPACITY, URPC_MAX_CAPACITY, capacity);
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    struct urpc_memory_header header = {URPC_CHANNEL_MAGIC, URPC_CHANNEL_VERSION, (uint32_t)capacity};
+    struct urpc_memory_header header = {
+        .magic = URPC_CHANNEL_MAGIC, .version = URPC_CHANNEL_VERSION, .parameter = (uint32_t)capacity};
+    wish.touch = true; /* rings are small, and all of them is used */
     int fd;
-    void *memory;
-    enum urpc_memory_error error = urpc_memory_create("urpc-segment", header, size, &fd, &memory);
+    struct urpc_memory memory;
+    enum urpc_memory_error error =
+        urpc_memory_create_placed("urpc-segment", header, urpc_segment_layout, &wish, &fd, &memory);
     if (error != URPC_MEMORY_OK) {
-        raise_memory_error(module, error, "segment");
+        raise_wish_error(module, error, &wish, "segment");
         return NULL;
     }
-    return new_segment(module, fd, (uint32_t)capacity, memory);
+    return new_segment(module, fd, &memory);
 }
 
 static PyObject *segment_attach(PyObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"fd", NULL};
-    int fd;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:attach", names, &fd) ||
+    static char *names[] = {"fd", "huge_pages", NULL};
+    int fd, huge_pages = false;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|$p:attach", names, &fd, &huge_pages) ||
         (fd = own_descriptor(fd)) < 0) {
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    void *memory;
-    uint32_t capacity;
+    struct urpc_memory memory;
     enum urpc_memory_error error = urpc_memory_attach(fd, URPC_CHANNEL_MAGIC, URPC_CHANNEL_VERSION,
-                                                      urpc_segment_size, &memory, &capacity);
+                                                      urpc_segment_layout, huge_pages, &memory);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "segment");
         close(fd);
         return NULL;
     }
-    return new_segment(module, fd, capacity, memory);
+    return new_segment(module, fd, &memory);
 }
 
 static PyObject *segment_fd(PyObject *self, void *Py_UNUSED(closure))
@@ -136,7 +237,18 @@ static PyObject *segment_fd(PyObject *self, void *Py_UNUSED(closure))
 
 static PyObject *segment_capacity(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLong(((Segment *)self)->capacity);
+    return PyLong_FromUnsignedLong(((Segment *)self)->memory.parameter);
+}
+
+static PyObject *segment_nodes(PyObject *self, void *Py_UNUSED(closure))
+{
+    const struct urpc_memory *memory = &((Segment *)self)->memory;
+    return nodes_of(memory, URPC_RINGS_OFFSET, urpc_segment_layout(memory->parameter, memory->grain).second);
+}
+
+static PyObject *segment_page_size(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(((Segment *)self)->memory.page_size);
 }
 
 static PyObject *segment_close(PyObject *self, PyObject *Py_UNUSED(arguments))
@@ -150,7 +262,7 @@ static void segment_dealloc(PyObject *object)
     Segment *self = (Segment *)object;
     PyTypeObject *type = Py_TYPE(self);
     close_descriptor(&self->fd);
-    urpc_memory_unmap(self->memory, urpc_segment_size(self->capacity));
+    urpc_memory_unmap(self->memory.address, self->memory.size);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -158,13 +270,23 @@ static void segment_dealloc(PyObject *object)
 static PyMethodDef segment_methods[] = {
     {"create", FAST(segment_create), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR(
-         "create(capacity=64)\n--\n\n"
+         "create(capacity=64, *, nodes=None, page_size=None)\n--\n\n"
          "Make the memory of a channel: two rings of `capacity` lines of 64 bytes, a power of two from 8 to "
-         "16384.")},
+         "16384.\n\n"
+         "`nodes` are the NUMA nodes on which the ring that side 0 writes and the one that side 1 writes "
+         "should lie, None for either: "
+         "where it is first touched. Raises ValueError for a node that is not there or has no memory for "
+         "this process. `page_size`, in "
+         "bytes, asks for huge pages; where there are none left, ordinary ones are taken. What came of both "
+         "stands in the properties of "
+         "these names.")},
     {"attach", FAST(segment_attach), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR(
-         "attach(fd)\n--\n\n"
+         "attach(fd, *, huge_pages=False)\n--\n\n"
          "Map a segment that another process made. The descriptor stays the caller's to close.\n\n"
+         "One made of huge pages is taken only with `huge_pages`: whoever else has it could take a page "
+         "away, and touching it would then "
+         "end this process (SIGBUS). "
          "Raises UrpcError if it holds no sealed segment of this version, OSError if it cannot be mapped.")},
     {"close", segment_close, METH_NOARGS,
      PyDoc_STR(
@@ -180,6 +302,12 @@ static PyGetSetDef segment_properties[] = {
     {"fd", segment_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."),
      NULL},
     {"capacity", segment_capacity, NULL, PyDoc_STR("Lines of each ring."), NULL},
+    {"nodes", segment_nodes, NULL,
+     PyDoc_STR("Where the first page of each ring lies, the one that side 0 writes first, by the kernel's "
+               "account; None where it gives "
+               "none."),
+     NULL},
+    {"page_size", segment_page_size, NULL, PyDoc_STR("Bytes of the pages that it is made of."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -257,7 +385,8 @@ static PyObject *doorbell_create(PyObject *type, PyObject *arguments, PyObject *
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    struct urpc_memory_header header = {URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION, spin_ns};
+    struct urpc_memory_header header = {
+        .magic = URPC_DOORBELL_MAGIC, .version = URPC_DOORBELL_VERSION, .parameter = spin_ns};
     int fd;
     void *memory;
     enum urpc_memory_error error =
@@ -279,22 +408,22 @@ static PyObject *doorbell_attach(PyObject *type, PyObject *arguments, PyObject *
         return NULL;
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    void *memory;
-    uint32_t stored;
+    struct urpc_memory memory;
     enum urpc_memory_error error = urpc_memory_attach(fd, URPC_DOORBELL_MAGIC, URPC_DOORBELL_VERSION,
-                                                      urpc_doorbell_size, &memory, &stored);
+                                                      urpc_doorbell_layout, false, &memory);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "doorbell");
         close(fd);
         return NULL;
     }
+    uint32_t stored = memory.parameter;
     uint32_t spin_ns = stored == ADAPTIVE || stored < MAX_SPIN_NS ? stored : MAX_SPIN_NS;
     if (!parse_spin(spin, &spin_ns)) {
-        urpc_memory_unmap(memory, URPC_DOORBELL_SIZE);
+        urpc_memory_unmap(memory.address, memory.size);
         close(fd);
         return NULL;
     }
-    return new_doorbell(module, fd, spin_ns, memory);
+    return new_doorbell(module, fd, spin_ns, memory.address);
 }
 
 static PyObject *doorbell_fd(PyObject *self, void *Py_UNUSED(closure))

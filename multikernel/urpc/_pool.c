@@ -6,25 +6,27 @@
 
 /* ---- Pool ---- */
 
-static PyObject *new_pool(Module *module, int fd, uint32_t pages, void *memory)
+static PyObject *new_pool(Module *module, int fd, const struct urpc_memory *memory)
 {
     Pool *self = PyObject_New(Pool, module->pool);
     if (self == NULL) {
-        urpc_memory_unmap(memory, urpc_pool_size(pages));
+        urpc_memory_unmap(memory->address, memory->size);
         close(fd);
         return NULL;
     }
     self->fd = fd;
-    self->pages = pages;
-    self->memory = memory;
+    self->memory = *memory;
     return (PyObject *)self;
 }
 
 static PyObject *pool_create(PyObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"size", NULL};
+    static char *names[] = {"size", "nodes", "page_size", NULL};
     long long size;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "L:create", names, &size)) {
+    PyObject *nodes = NULL, *page_size = NULL;
+    struct urpc_wish wish;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "L|$OO:create", names, &size, &nodes, &page_size) ||
+        !parse_wish(nodes, page_size, &wish)) {
         return NULL;
     }
     if (size < 1 || size > (long long)URPC_MAX_PAGES * URPC_PAGE) {
@@ -33,39 +35,39 @@ static PyObject *pool_create(PyObject *type, PyObject *arguments, PyObject *keyw
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
     uint32_t pages = (uint32_t)((size - 1) / URPC_PAGE + 1);
-    struct urpc_memory_header header = {URPC_POOL_MAGIC, URPC_POOL_VERSION, pages};
+    struct urpc_memory_header header = {
+        .magic = URPC_POOL_MAGIC, .version = URPC_POOL_VERSION, .parameter = pages};
     int fd;
-    void *memory;
+    struct urpc_memory memory;
     enum urpc_memory_error error =
-        urpc_memory_create("urpc-pool", header, urpc_pool_size(pages), &fd, &memory);
+        urpc_memory_create_placed("urpc-pool", header, urpc_pool_layout, &wish, &fd, &memory);
     if (error != URPC_MEMORY_OK) {
-        raise_memory_error(module, error, "pool");
+        raise_wish_error(module, error, &wish, "pool");
         return NULL;
     }
-    return new_pool(module, fd, pages, memory);
+    return new_pool(module, fd, &memory);
 }
 
 static PyObject *pool_attach(PyObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = {"fd", NULL};
-    int given, fd;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i:attach", names, &given)) {
+    static char *names[] = {"fd", "huge_pages", NULL};
+    int given, fd, huge_pages = false;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "i|$p:attach", names, &given, &huge_pages)) {
         return NULL;
     }
     if ((fd = fcntl(given, F_DUPFD_CLOEXEC, 3)) < 0) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     Module *module = PyType_GetModuleState((PyTypeObject *)type);
-    void *memory;
-    uint32_t pages;
+    struct urpc_memory memory;
     enum urpc_memory_error error =
-        urpc_memory_attach(fd, URPC_POOL_MAGIC, URPC_POOL_VERSION, urpc_pool_size, &memory, &pages);
+        urpc_memory_attach(fd, URPC_POOL_MAGIC, URPC_POOL_VERSION, urpc_pool_layout, huge_pages, &memory);
     if (error != URPC_MEMORY_OK) {
         raise_memory_error(module, error, "pool");
         close(fd);
         return NULL;
     }
-    return new_pool(module, fd, pages, memory);
+    return new_pool(module, fd, &memory);
 }
 
 static PyObject *pool_fd(PyObject *self, void *Py_UNUSED(closure))
@@ -75,7 +77,19 @@ static PyObject *pool_fd(PyObject *self, void *Py_UNUSED(closure))
 
 static PyObject *pool_size(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromUnsignedLongLong((unsigned long long)((Pool *)self)->pages * URPC_PAGE);
+    return PyLong_FromUnsignedLongLong((unsigned long long)((Pool *)self)->memory.parameter * URPC_PAGE);
+}
+
+static PyObject *pool_nodes(PyObject *self, void *Py_UNUSED(closure))
+{
+    const struct urpc_memory *memory = &((Pool *)self)->memory;
+    return nodes_of(memory, urpc_pool_area(memory->parameter, memory->grain, 0),
+                    urpc_pool_area(memory->parameter, memory->grain, 1));
+}
+
+static PyObject *pool_page_size(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSize_t(((Pool *)self)->memory.page_size);
 }
 
 static PyObject *pool_close(PyObject *object, PyObject *Py_UNUSED(arguments))
@@ -95,21 +109,28 @@ static void pool_dealloc(PyObject *object)
     if (self->fd >= 0) {
         close(self->fd);
     }
-    urpc_memory_unmap(self->memory, urpc_pool_size(self->pages));
+    urpc_memory_unmap(self->memory.address, self->memory.size);
     PyObject_Free(self);
     Py_DECREF(type);
 }
 
 static PyMethodDef pool_methods[] = {
     {"create", FAST(pool_create), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("create(size)\n--\n\n"
-               "Make the memory for payloads of one channel: `size` bytes for each end, in pages of 4096. "
-               "Memory is "
-               "taken from the system as it is first used.")},
+     PyDoc_STR("create(size, *, nodes=None, page_size=None)\n--\n\n"
+               "Make the memory for payloads of one channel: `size` bytes for each end, in blocks of 4096. "
+               "Memory is taken from the system as it is first used, huge pages at once.\n\n"
+               "`nodes` are the NUMA nodes on which side 0's half and side 1's should lie, None for either: "
+               "where it is first touched. "
+               "Raises ValueError for a node that is not there or has no memory for this process. "
+               "`page_size`, in bytes, asks for huge "
+               "pages; where there are not enough left, ordinary ones are taken.")},
     {"attach", FAST(pool_attach), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR(
-         "attach(fd)\n--\n\n"
+         "attach(fd, *, huge_pages=False)\n--\n\n"
          "Map a pool that another process made. The descriptor stays the caller's to close.\n\n"
+         "One made of huge pages is taken only with `huge_pages`: whoever else has it could take a page "
+         "away, and touching it would then "
+         "end this process (SIGBUS). "
          "Raises UrpcError if it holds no sealed pool of this version, OSError if it cannot be mapped.")},
     {"close", pool_close, METH_NOARGS,
      PyDoc_STR("close($self, /)\n--\n\n"
@@ -124,6 +145,11 @@ static PyGetSetDef pool_properties[] = {
     {"fd", pool_fd, NULL, PyDoc_STR("The descriptor to hand to another process. Not inherited by exec."),
      NULL},
     {"size", pool_size, NULL, PyDoc_STR("Bytes that each end has to allocate from."), NULL},
+    {"nodes", pool_nodes, NULL,
+     PyDoc_STR("Where the first page of each half lies, side 0's first, by the kernel's account; None where "
+               "it gives none."),
+     NULL},
+    {"page_size", pool_page_size, NULL, PyDoc_STR("Bytes of the pages that it is made of."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -295,10 +321,10 @@ static bool has_pool(Channel *self)
 /* Take a block, waiting for room: 1, 0 when time is up, -1 with an exception. */
 static int take_block(Channel *self, size_t size, uint64_t timeout, struct urpc_block *block)
 {
-    if (size > (size_t)self->pool->pages * URPC_PAGE) {
+    if (size > (size_t)self->pool->memory.parameter * URPC_PAGE) {
         PyErr_Format(module_of(self)->too_long,
                      "%zu bytes are more than the pool of this channel has (%zu); make a larger one", size,
-                     (size_t)self->pool->pages * URPC_PAGE);
+                     (size_t)self->pool->memory.parameter * URPC_PAGE);
         return -1;
     }
     struct waiting waiting = {.timeout = timeout};

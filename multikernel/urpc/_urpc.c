@@ -7,7 +7,8 @@ static PyObject *max_message(PyObject *Py_UNUSED(module), PyObject *argument)
     if (capacity == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (capacity < 0 || capacity > URPC_MAX_CAPACITY || urpc_segment_size((uint32_t)capacity) == 0) {
+    if (capacity < 0 || capacity > URPC_MAX_CAPACITY ||
+        urpc_segment_layout((uint32_t)capacity, URPC_PAGE).size == 0) {
         return PyErr_Format(PyExc_ValueError, "capacity must be a power of two from %d to %d lines, not %ld",
                             URPC_MIN_CAPACITY, URPC_MAX_CAPACITY, capacity);
     }

@@ -39,9 +39,8 @@ typedef struct {
 } Module;
 
 typedef struct {
-    PyObject_HEAD int fd; /* -1 once closed */
-    uint32_t capacity;
-    struct urpc_segment_memory *memory;
+    PyObject_HEAD int fd;      /* -1 once closed */
+    struct urpc_memory memory; /* parameter: capacity */
 } Segment;
 
 typedef struct relay_object Relay; /* _relay.c */
@@ -56,9 +55,8 @@ typedef struct {
 } Doorbell;
 
 typedef struct {
-    PyObject_HEAD int fd; /* -1 once closed */
-    uint32_t pages;
-    void *memory;
+    PyObject_HEAD int fd;      /* -1 once closed */
+    struct urpc_memory memory; /* parameter: pages of an area */
 } Pool;
 
 typedef struct {
@@ -92,6 +90,13 @@ static inline Module *module_of(void *object)
 
 /* _memory.c: what went wrong, as an exception. */
 void raise_memory_error(Module *module, enum urpc_memory_error error, const char *what);
+/* Likewise of memory that was wished for: a node that there is not, by its number. */
+void raise_wish_error(Module *module, enum urpc_memory_error error, const struct urpc_wish *wish,
+                      const char *what);
+/* The arguments `nodes` and `page_size`, or NULL; false with an exception. */
+bool parse_wish(PyObject *nodes, PyObject *page_size, struct urpc_wish *wish);
+/* The nodes of two addresses in shared memory, as a tuple; None for what the kernel does not say. */
+PyObject *nodes_of(const struct urpc_memory *memory, size_t first, size_t second);
 /* Descriptor `fd` as an object, or Closed. */
 PyObject *descriptor(void *object, int fd, const char *what);
 PyObject *refuse_pickle(PyObject *self, PyObject *unused);

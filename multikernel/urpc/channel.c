@@ -9,20 +9,29 @@
 /* Messages of trees in one look, so that a peer that sends nothing else leaves time for others. */
 enum { DIVERTED_AT_ONCE = 64 };
 
-size_t urpc_segment_size(uint32_t capacity)
+struct urpc_layout urpc_segment_layout(uint32_t capacity, size_t grain)
 {
     if (capacity < URPC_MIN_CAPACITY || capacity > URPC_MAX_CAPACITY || (capacity & (capacity - 1)) != 0) {
-        return 0;
+        return (struct urpc_layout){0, 0};
     }
-    return URPC_RINGS_OFFSET + (size_t)2 * capacity * URPC_LINE_SIZE;
+    size_t ring = (size_t)capacity * URPC_LINE_SIZE, second = urpc_round_up(URPC_RINGS_OFFSET + ring, grain);
+    return (struct urpc_layout){second, second + ring};
+}
+
+static struct urpc_line *ring_of(struct urpc_segment_memory *memory, uint32_t capacity, size_t grain,
+                                 unsigned side)
+{
+    size_t offset = side == 0 ? URPC_RINGS_OFFSET : urpc_segment_layout(capacity, grain).second;
+    return (struct urpc_line *)(void *)((unsigned char *)memory + offset);
 }
 
 bool urpc_channel_init(struct urpc_channel *channel, struct urpc_segment_memory *memory, uint32_t capacity,
-                       unsigned side, const struct urpc_doorbell *own, const struct urpc_doorbell *peer)
+                       size_t grain, unsigned side, const struct urpc_doorbell *own,
+                       const struct urpc_doorbell *peer)
 {
     *channel = (struct urpc_channel){
-        .out = memory->rings + (size_t)side * capacity,
-        .in = memory->rings + (size_t)!side * capacity,
+        .out = ring_of(memory, capacity, grain, side),
+        .in = ring_of(memory, capacity, grain, !side),
         .capacity = capacity,
         .hands_back = urpc_should_hand_back(),
         .self = &memory->sides[side],

@@ -5,7 +5,11 @@
  *          128   side 0: status | wanted | claimed, two lines apart each
  *          512   side 1: likewise
  *          4096  ring written by side 0, read by side 1: `capacity` lines
- *          ...   ring written by side 1, read by side 0
+ *          ...   ring written by side 1, read by side 0, at the next multiple of the header's grain (memory.h)
+ *
+ * Each ring has whole pages of its own, so that each can lie on a node of its own: the one that is nearest to its two ends is not the same
+ * for both directions, since at a draw it is the receiver's. The lines of control lie with the first. Price: a ring of fewer than 64 lines
+ * fills a part of its page only. The offsets are computed once, in urpc_channel_init; sending and receiving know two pointers.
  *
  * Usage. Each side: urpc_channel_init once. Sender: urpc_publish, then urpc_notify
  * (urpc_try_send does both). Receiver: urpc_poll; on URPC_OK make room for channel->length bytes, then
@@ -67,7 +71,7 @@
 #include <stdbool.h>
 
 #define URPC_CHANNEL_MAGIC UINT64_C(0x6e61686363707275) /* "urpcchan", read as little-endian bytes */
-enum { URPC_CHANNEL_VERSION = 2, URPC_RINGS_OFFSET = 4096 };
+enum { URPC_CHANNEL_VERSION = 3, URPC_RINGS_OFFSET = 4096 };
 
 /* What one side writes, for the other to read. */
 struct urpc_side {
@@ -89,7 +93,8 @@ _Static_assert(sizeof(struct urpc_side) == 3 * URPC_APART, "words of a side have
 struct urpc_segment_memory {
     struct urpc_memory_header header; /* parameter: capacity */
     alignas(URPC_APART) struct urpc_side sides[2];
-    alignas(URPC_RINGS_OFFSET) struct urpc_line rings[]; /* 2 * capacity */
+    /* Side 0's ring; side 1's begins at urpc_segment_layout's `second`. */
+    alignas(URPC_RINGS_OFFSET) struct urpc_line rings[];
 };
 _Static_assert(offsetof(struct urpc_segment_memory, rings) == URPC_RINGS_OFFSET, "rings begin on a page");
 
@@ -141,8 +146,8 @@ struct urpc_channel {
     struct urpc_port *ports;
 };
 
-/* Bytes of a segment whose rings have this capacity; 0 if it is no power of two between the limits. */
-size_t urpc_segment_size(uint32_t capacity);
+/* Where the rings are in a segment whose rings have this capacity: `size` is 0 if it is no power of two between the limits. */
+struct urpc_layout urpc_segment_layout(uint32_t capacity, size_t grain);
 
 /* Longest message, in bytes: three quarters of the ring. */
 static inline uint32_t urpc_max_message(uint32_t capacity)
@@ -150,9 +155,11 @@ static inline uint32_t urpc_max_message(uint32_t capacity)
     return (capacity - capacity / 4) * URPC_INLINE;
 }
 
-/* Become side 0 or 1 of a segment. False if that side has been taken before. */
+/* Become side 0 or 1 of a segment. Capacity and grain are those that its header was checked to have: nothing is read of it here. False if
+ * that side has been taken before. */
 bool urpc_channel_init(struct urpc_channel *channel, struct urpc_segment_memory *memory, uint32_t capacity,
-                       unsigned side, const struct urpc_doorbell *own, const struct urpc_doorbell *peer);
+                       size_t grain, unsigned side, const struct urpc_doorbell *own,
+                       const struct urpc_doorbell *peer);
 
 /* The peer's process is known to have ended: what it sent can be received, then it counts as closed. Its
  * stores are visible by then, since whoever learns of the end of a process (pidfd) is ordered after it. Wakes

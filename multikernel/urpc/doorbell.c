@@ -6,10 +6,11 @@
 #include <limits.h>
 #include <sched.h>
 
-size_t urpc_doorbell_size(uint32_t spin_ns)
+struct urpc_layout urpc_doorbell_layout(uint32_t spin_ns, size_t grain)
 {
     (void)spin_ns; /* every budget is in range */
-    return URPC_DOORBELL_SIZE;
+    (void)grain;   /* there is no second half */
+    return (struct urpc_layout){URPC_DOORBELL_SIZE, URPC_DOORBELL_SIZE};
 }
 
 /* Whoever the flags stand for, which this ringer has cleared. */

@@ -94,7 +94,7 @@
 #include <stdint.h>
 
 #define URPC_DOORBELL_MAGIC UINT64_C(0x6c6c656263707275) /* "urpcbell", read as little-endian bytes */
-enum { URPC_DOORBELL_VERSION = 2, URPC_DOORBELL_SIZE = 8192 };
+enum { URPC_DOORBELL_VERSION = 3, URPC_DOORBELL_SIZE = 8192 };
 enum { URPC_ASLEEP = 1, URPC_POLLED = 2, URPC_FLAGS = URPC_ASLEEP | URPC_POLLED, URPC_RING = 4 };
 enum { URPC_GROUPS = 64, URPC_SLOTS = URPC_GROUPS * 64 };
 
@@ -135,7 +135,7 @@ struct urpc_doorbell {
     struct urpc_caller *caller; /* to ring an owner who polls (calls.h); NULL: he finds out by himself */
 };
 
-size_t urpc_doorbell_size(uint32_t spin_ns);
+struct urpc_layout urpc_doorbell_layout(uint32_t spin_ns, size_t grain);
 
 /* What to pass to urpc_await: read before looking at the channels, so that any later ring ends the wait. */
 static inline uint32_t urpc_doorbell_ticket(const struct urpc_doorbell *bell)

@@ -27,14 +27,12 @@ static _Atomic uint32_t *returned(const struct urpc_pool *pool, unsigned side, u
 
 static size_t table_size(uint32_t pages)
 {
-    size_t bytes = (size_t)2 * pages * sizeof(_Atomic uint32_t);
-    return (bytes + URPC_PAGE - 1) / URPC_PAGE * URPC_PAGE;
+    return urpc_round_up((size_t)2 * pages * sizeof(_Atomic uint32_t), URPC_PAGE);
 }
 
-static unsigned char *area(const struct urpc_pool *pool, unsigned side)
+size_t urpc_pool_area(uint32_t pages, size_t grain, unsigned side)
 {
-    return (unsigned char *)pool->memory + URPC_PAGE + table_size(pool->pages) +
-           (size_t)side * pool->pages * URPC_PAGE;
+    return side == 0 ? URPC_PAGE + table_size(pages) : urpc_pool_layout(pages, grain).second;
 }
 
 static struct side *side_of(const struct urpc_pool *pool, unsigned side)
@@ -42,18 +40,23 @@ static struct side *side_of(const struct urpc_pool *pool, unsigned side)
     return &((struct memory *)(void *)pool->memory)->sides[side];
 }
 
-size_t urpc_pool_size(uint32_t pages)
+struct urpc_layout urpc_pool_layout(uint32_t pages, size_t grain)
 {
     _Static_assert(sizeof(struct memory) <= URPC_PAGE, "the table begins on a page");
     if (pages == 0 || pages > URPC_MAX_PAGES) {
-        return 0;
+        return (struct urpc_layout){0, 0};
     }
-    return URPC_PAGE + table_size(pages) + (size_t)2 * pages * URPC_PAGE;
+    size_t area = (size_t)pages * URPC_PAGE;
+    size_t second = urpc_round_up(URPC_PAGE + table_size(pages) + area, grain);
+    return (struct urpc_layout){second, second + area};
 }
 
-bool urpc_pool_init(struct urpc_pool *pool, void *memory, uint32_t pages, unsigned side)
+bool urpc_pool_init(struct urpc_pool *pool, void *memory, uint32_t pages, size_t grain, unsigned side)
 {
     *pool = (struct urpc_pool){.memory = memory, .pages = pages, .side = side};
+    for (unsigned each = 0; each < 2; each++) {
+        pool->areas[each] = (unsigned char *)memory + urpc_pool_area(pages, grain, each);
+    }
     pool->taken = calloc(pages, sizeof *pool->taken);
     return pool->taken != NULL;
 }
@@ -184,7 +187,7 @@ void urpc_pool_reclaim(struct urpc_pool *pool)
 
 void *urpc_pool_address(const struct urpc_pool *pool, struct urpc_block block)
 {
-    return area(pool, pool->side) + (size_t)block.page * URPC_PAGE;
+    return pool->areas[pool->side] + (size_t)block.page * URPC_PAGE;
 }
 
 void *urpc_pool_borrow(const struct urpc_pool *pool, const struct urpc_loan *loan)
@@ -192,7 +195,7 @@ void *urpc_pool_borrow(const struct urpc_pool *pool, const struct urpc_loan *loa
     if (loan->page >= pool->pages || loan->length > (uint64_t)(pool->pages - loan->page) * URPC_PAGE) {
         return NULL;
     }
-    return area(pool, !pool->side) + (size_t)loan->page * URPC_PAGE;
+    return pool->areas[!pool->side] + (size_t)loan->page * URPC_PAGE;
 }
 
 void urpc_pool_return(const struct urpc_pool *pool, const struct urpc_loan *loan)

@@ -5,7 +5,7 @@
  *          128   side 0: returns | side 1: returns, two lines apart
  *          4096  returned[side][page]: the generation of the loan that began at this page and has come back
  *          ...   area of side 0: `pages` pages of 4096 bytes
- *          ...   area of side 1
+ *          ...   area of side 1, at the next multiple of the header's grain (memory.h): it can lie on another node
  *
  * Ownership. Each side allocates from its own area, and nobody else does; what is taken and what is free stands in its private memory. A
  * block is its allocator's until it is lent; from then on it is the borrower's, who may read and write it, until it is given back. A loan
@@ -33,8 +33,7 @@
 
 #define URPC_POOL_MAGIC UINT64_C(0x6c6f6f7063707275) /* "urpcpool", read as little-endian bytes */
 enum {
-    URPC_POOL_VERSION = 1,
-    URPC_PAGE = 4096,
+    URPC_POOL_VERSION = 2,
     URPC_MAX_PAGES = 1 << 20, /* of an area: 4 GiB */
 };
 
@@ -56,6 +55,7 @@ struct urpc_block {
 struct urpc_pool {
     struct urpc_memory_header *memory;
     uint32_t pages; /* of each area */
+    unsigned char *areas[2];
     unsigned side;
     bool *taken;   /* [pages] */
     uint32_t next; /* where the last search ended */
@@ -64,11 +64,13 @@ struct urpc_pool {
     size_t loans, loans_room;
 };
 
-/* Bytes of a pool with this many pages in each area; 0 if it is none or too many. */
-size_t urpc_pool_size(uint32_t pages);
+/* Where the second area is in a pool with this many pages in each; `size` is 0 if it is none or too many. */
+struct urpc_layout urpc_pool_layout(uint32_t pages, size_t grain);
+/* Where the area of a side is. */
+size_t urpc_pool_area(uint32_t pages, size_t grain, unsigned side);
 
-/* Become side 0 or 1. False if memory is short. */
-bool urpc_pool_init(struct urpc_pool *pool, void *memory, uint32_t pages, unsigned side);
+/* Become side 0 or 1. Pages and grain are those that the header was checked to have. False if memory is short. */
+bool urpc_pool_init(struct urpc_pool *pool, void *memory, uint32_t pages, size_t grain, unsigned side);
 void urpc_pool_end(struct urpc_pool *pool);
 
 /* Take a block of `size` bytes; what has come back is looked for when nothing else is left. False if there is no room. */

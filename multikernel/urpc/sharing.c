@@ -317,12 +317,14 @@ static bool connect(struct sharing *sharing)
     for (int i = 1; i < sharing->crew.count; i++) {
         struct worker *worker = &sharing->workers[i];
         worker->bell.memory = zeroed_pages(URPC_DOORBELL_SIZE);
-        worker->segment = zeroed_pages(urpc_segment_size(CAPACITY));
+        worker->segment = zeroed_pages(urpc_segment_layout(CAPACITY, URPC_PAGE).size);
         if (sharing->owner_bell.memory == NULL || worker->bell.memory == NULL || worker->segment == NULL) {
             return false;
         }
-        urpc_channel_init(&worker->owner, worker->segment, CAPACITY, 0, &sharing->owner_bell, &worker->bell);
-        urpc_channel_init(&worker->client, worker->segment, CAPACITY, 1, &worker->bell, &sharing->owner_bell);
+        urpc_channel_init(&worker->owner, worker->segment, CAPACITY, URPC_PAGE, 0, &sharing->owner_bell,
+                          &worker->bell);
+        urpc_channel_init(&worker->client, worker->segment, CAPACITY, URPC_PAGE, 1, &worker->bell,
+                          &sharing->owner_bell);
     }
     return true;
 }

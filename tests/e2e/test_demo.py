@@ -109,6 +109,22 @@ def test_the_tree_of_the_skb_spans_all_cores_and_was_followed(result: dict[str, 
     assert result["broadcast"]["followed"]
 
 
+def test_channels_have_the_memory_that_the_skb_decided_on(result: dict[str, Any]) -> None:
+    buffers = result["buffers"]
+    cores = sorted(kernel["core"] for kernel in result["kernels"])
+    assert [channel["kernels"] for channel in buffers["channels"]] == [[a, b] for a in cores for b in cores if a < b]
+    hosts = {kernel["core"]: kernel["host"] for kernel in result["kernels"]}
+    apart = {(a, b) for a in cores for b in cores if hosts[a] != hosts[b]}
+    decided = {(ring["sender"], ring["receiver"]): ring for ring in buffers["decided"]}
+    assert set(decided) == apart
+    for channel in buffers["channels"]:
+        a, b = channel["kernels"]
+        rings = [decided[pair] for pair in ((a, b), (b, a)) if pair in decided]
+        assert channel["lines"] == max([128, *(ring["lines"] for ring in rings)])
+        for ring, node in zip(rings, channel["nodes"], strict=False):
+            assert ring["node"] is None or node in (None, ring["node"])
+
+
 def test_the_placement_uses_each_kernel_once_and_measured_distances(result: dict[str, Any]) -> None:
     placement = result["placement"]
     assert sorted(placement["assignment"]) == sorted(kernel["core"] for kernel in result["kernels"])

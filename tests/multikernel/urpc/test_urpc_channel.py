@@ -354,12 +354,13 @@ def test_memory_that_can_shrink_is_refused() -> None:
 
 def test_segment_of_another_version_or_size_is_refused() -> None:
     segment = urpc.Segment.create(8)
-    header = bytearray(os.pread(segment.fd, 16, 0))
-    for offset, size in ((0, 8192), (8, 8192), (12, 8192), (16, 4096)):
+    header = bytearray(os.pread(segment.fd, 24, 0))
+    whole = os.fstat(segment.fd).st_size
+    for offset, size in ((0, whole), (8, whole), (12, whole), (16, whole), (24, whole - 4096)):
         fd = os.memfd_create("forged", os.MFD_ALLOW_SEALING)
         try:
             forged = bytearray(header)
-            if offset < 16:
+            if offset < 24:
                 forged[offset] ^= 0xFF
             os.write(fd, forged)
             os.ftruncate(fd, size)

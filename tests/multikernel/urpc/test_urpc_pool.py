@@ -309,7 +309,7 @@ def test_a_forged_reference_is_corrupt_and_no_fault(loan: bytes) -> None:
     mine, yours = urpc.Doorbell.create(0), urpc.Doorbell.create(0)
     end = urpc.Channel(segment, 0, mine, yours, pool)
     with mmap.mmap(segment.fd, 0) as memory:
-        ring = PAGE + 8 * 64
+        ring = 2 * PAGE  # the other side's
         memory[ring + 8 : ring + 8 + len(loan)] = loan
         memory[ring : ring + 8] = struct.pack("<Q", 1 | len(loan) << 40 | 3 << 60)
     with pytest.raises(urpc.Corrupt):

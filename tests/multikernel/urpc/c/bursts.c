@@ -148,13 +148,13 @@ static void *pages(size_t size)
 int main(int count, char **arguments)
 {
     uint64_t seed = count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
-    struct urpc_segment_memory *segment = pages(urpc_segment_size(CAPACITY));
+    struct urpc_segment_memory *segment = pages(urpc_segment_layout(CAPACITY, URPC_PAGE).size);
     struct end *ends = pages(2 * sizeof *ends);
     for (unsigned side = 0; side < 2; side++) {
         ends[side] = (struct end){.side = side, .chance = seed * 2 + side, .bell.memory = pages(URPC_DOORBELL_SIZE)};
     }
     for (unsigned side = 0; side < 2; side++) {
-        urpc_channel_init(&ends[side].channel, segment, CAPACITY, side, &ends[side].bell, &ends[!side].bell);
+urpc_channel_init(&ends[side].channel, segment, CAPACITY, URPC_PAGE, side, &ends[side].bell, &ends[!side].bell);
         ends[side].channel.hands_back = seed & 1;
     }
     pthread_t thread;

@@ -50,7 +50,7 @@ static uint32_t next(uint64_t *random)
 
 static void *memory_of(size_t size)
 {
-    struct urpc_memory_header header = {1, 1, CAPACITY};
+    struct urpc_memory_header header = {.magic = 1, .version = 1, .parameter = CAPACITY};
     void *memory;
     int fd;
     if (urpc_memory_create("marks", header, size, &fd, &memory) != URPC_MEMORY_OK) {
@@ -67,9 +67,9 @@ static void open_all(void)
     others.memory = memory_of(URPC_DOORBELL_SIZE);
     urpc_waitset_init(&set, &bell);
     for (int i = 0; i < CHANNELS; i++) {
-        void *segment = memory_of(urpc_segment_size(CAPACITY));
-        if (!urpc_channel_init(&near[i], segment, CAPACITY, 0, &bell, &others) ||
-            !urpc_channel_init(&far[i], segment, CAPACITY, 1, &others, &bell) ||
+        void *segment = memory_of(urpc_segment_layout(CAPACITY, URPC_PAGE).size);
+        if (!urpc_channel_init(&near[i], segment, CAPACITY, URPC_PAGE, 0, &bell, &others) ||
+            !urpc_channel_init(&far[i], segment, CAPACITY, URPC_PAGE, 1, &others, &bell) ||
             urpc_waitset_add(&set, &near[i]) != URPC_ADDED) {
             fail("a channel could not be made");
         }

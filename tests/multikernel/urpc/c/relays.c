@@ -61,7 +61,7 @@ static void *map(uint64_t parameter, size_t size)
 {
     void *memory;
     int fd;
-    struct urpc_memory_header header = {1, 1, (uint32_t)parameter};
+    struct urpc_memory_header header = {.magic = 1, .version = 1, .parameter = (uint32_t)parameter};
     if (urpc_memory_create("relays", header, size, &fd, &memory) != URPC_MEMORY_OK) {
         fail("no memory");
     }
@@ -80,10 +80,10 @@ static void build(uint64_t seed)
     }
     for (uint32_t i = 1; i < MEMBERS; i++) {
         struct member *child = &members[i], *parent = &members[next(&random) % i];
-        void *segment = map(CAPACITY, urpc_segment_size(CAPACITY));
+        void *segment = map(CAPACITY, urpc_segment_layout(CAPACITY, URPC_PAGE).size);
         struct urpc_channel *down = &parent->down[parent->count];
-        if (!urpc_channel_init(down, segment, CAPACITY, 0, &parent->bell, &child->bell) ||
-            !urpc_channel_init(&child->up, segment, CAPACITY, 1, &child->bell, &parent->bell)) {
+        if (!urpc_channel_init(down, segment, CAPACITY, URPC_PAGE, 0, &parent->bell, &child->bell) ||
+            !urpc_channel_init(&child->up, segment, CAPACITY, URPC_PAGE, 1, &child->bell, &parent->bell)) {
             fail("side taken");
         }
         parent->children[parent->count++] = (struct urpc_neighbour){down, i};
@@ -322,9 +322,9 @@ static void hostile(uint64_t seed)
         for (int i = 0; i < 3; i++) {
             peers[i].bell =
                 (struct urpc_doorbell){.memory = maps[1 + i] = map(0, pages[1 + i] = URPC_DOORBELL_SIZE)};
-            maps[4 + i] = map(CAPACITY, pages[4 + i] = urpc_segment_size(CAPACITY));
-            urpc_channel_init(mine[i], maps[4 + i], CAPACITY, 0, &target.bell, &peers[i].bell);
-            urpc_channel_init(&ends[i], maps[4 + i], CAPACITY, 1, &peers[i].bell, &target.bell);
+            maps[4 + i] = map(CAPACITY, pages[4 + i] = urpc_segment_layout(CAPACITY, URPC_PAGE).size);
+            urpc_channel_init(mine[i], maps[4 + i], CAPACITY, URPC_PAGE, 0, &target.bell, &peers[i].bell);
+            urpc_channel_init(&ends[i], maps[4 + i], CAPACITY, URPC_PAGE, 1, &peers[i].bell, &target.bell);
         }
         struct urpc_neighbour parent = {&target.up, 1};
         struct urpc_neighbour children[2] = {{&target.down[0], 2}, {&target.down[1], 3}};

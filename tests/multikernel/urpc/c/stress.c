@@ -180,9 +180,9 @@ struct memory {
 
 static void open_ends(struct memory *memory, struct end ends[2], uint64_t seed)
 {
-    struct urpc_memory_header header = {1, 1, CAPACITY};
+    struct urpc_memory_header header = {.magic = 1, .version = 1, .parameter = CAPACITY};
     int fd;
-    if (urpc_memory_create("stress", header, urpc_segment_size(CAPACITY), &fd, &memory->segment) !=
+    if (urpc_memory_create("stress", header, urpc_segment_layout(CAPACITY, URPC_PAGE).size, &fd, &memory->segment) !=
         URPC_MEMORY_OK) {
         fail("no memory");
     }
@@ -198,7 +198,7 @@ static void open_ends(struct memory *memory, struct end ends[2], uint64_t seed)
         ends[i].own = (struct urpc_doorbell){.memory = memory->bells[i]};
         ends[i].peer = (struct urpc_doorbell){.memory = memory->bells[!i]};
         ends[i].random = seed + 77 * i + 1;
-        if (!urpc_channel_init(&ends[i].channel, memory->segment, CAPACITY, i, &ends[i].own, &ends[i].peer)) {
+        if (!urpc_channel_init(&ends[i].channel, memory->segment, CAPACITY, URPC_PAGE, i, &ends[i].own, &ends[i].peer)) {
             fail("side taken");
         }
     }
@@ -226,12 +226,14 @@ static void *scribble(void *argument)
 {
     struct memory *memory = argument;
     uint64_t random = 12345;
-    size_t words = urpc_segment_size(CAPACITY) / 8;
+    size_t words = urpc_segment_layout(CAPACITY, URPC_PAGE).size / 8;
     while (!atomic_load(&done)) {
         _Atomic uint64_t *segment = memory->segment;
         /* Mostly the control lines and ring headers. */
         size_t word = next(&random) % 3
-                          ? (URPC_RINGS_OFFSET + next(&random) % (2 * CAPACITY) * URPC_LINE_SIZE) / 8
+                          ? ((next(&random) % 2 ? URPC_RINGS_OFFSET : urpc_segment_layout(CAPACITY, URPC_PAGE).second) +
+                             next(&random) % CAPACITY * URPC_LINE_SIZE) /
+                                8
                           : next(&random) % words;
         atomic_store_explicit(&segment[word], forged(&random), memory_order_relaxed);
         for (int i = 0; i < 20; i++) {
