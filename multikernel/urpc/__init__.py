@@ -56,6 +56,7 @@ __all__ = [
     "Segment",
     "UrpcError",
     "WaitSet",
+    "attend",
     "bare_ping_pong",
     "calibrate",
     "futex_ping_pong",
@@ -64,6 +65,17 @@ __all__ = [
     "pair",
     "watch_peer",
 ]
+
+
+def attend(relay: Relay) -> None:
+    """Have the running asyncio event loop do a relay's work from now on, until the relay is closed.
+
+    For a member whose loop waits for nothing on the relay's doorbell: a loop that awaits `receive_async()` of a channel or relay of that
+    doorbell does the work of all its relays while it waits. Raises RuntimeError if no loop runs.
+    """
+    from multikernel.urpc import asynchronous  # most programs need no event loop
+
+    asynchronous.attend(relay)
 
 
 def pair(capacity: int = 64, *, spin_ns: int | None = None, pool: int = 0) -> tuple[Channel, Channel]:

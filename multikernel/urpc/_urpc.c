@@ -72,6 +72,7 @@ static int execute(PyObject *object)
         (module->pool = add_type(object, &pool_spec)) == NULL ||
         (module->buffer = add_type(object, &buffer_spec)) == NULL ||
         (module->relay = add_type(object, &relay_spec)) == NULL ||
+        (module->awaiting = add_type(object, &awaiting_spec)) == NULL ||
         (module->error =
              add_exception(object, "UrpcError",
                            "Something about a channel or a tree, and not the system, is wrong. `member`: "
@@ -103,6 +104,10 @@ static int traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(module->channel);
     Py_VISIT(module->waitset);
     Py_VISIT(module->relay);
+    Py_VISIT(module->awaiting);
+    for (int i = 0; i < ASYNCHRONOUS_FUNCTIONS; i++) {
+        Py_VISIT(module->asynchronous[i]);
+    }
     Py_VISIT(module->error);
     Py_VISIT(module->closed);
     Py_VISIT(module->peer_died);
@@ -119,6 +124,10 @@ static int clear(PyObject *object)
     Py_CLEAR(module->channel);
     Py_CLEAR(module->waitset);
     Py_CLEAR(module->relay);
+    Py_CLEAR(module->awaiting);
+    for (int i = 0; i < ASYNCHRONOUS_FUNCTIONS; i++) {
+        Py_CLEAR(module->asynchronous[i]);
+    }
     Py_CLEAR(module->error);
     Py_CLEAR(module->closed);
     Py_CLEAR(module->peer_died);

@@ -370,7 +370,11 @@ static PyObject *waitset_arm(PyObject *object, PyObject *Py_UNUSED(arguments))
             Py_RETURN_FALSE;
         }
         struct urpc_sources sources = urpc_waitset_sources(&self->set);
-        if (urpc_arm(bell, ticket, &sources)) {
+        int armed = arm_relaying(self->bell, ticket, &sources);
+        if (armed < 0) {
+            return NULL;
+        }
+        if (armed) {
             Py_RETURN_TRUE;
         }
     }
@@ -428,7 +432,10 @@ static PyMethodDef waitset_methods[] = {
      PyDoc_STR("arm($self, /)\n--\n\n"
                "Have fileno() become readable, once, when a channel has something to do: True. False if one "
                "has already, or the doorbell was rung. Call wait(0) or select(0) then, as after the "
-               "descriptor became readable. Never blocks.")},
+               "descriptor became readable. Never blocks.\n\n"
+               "Work for a relay of the doorbell makes it readable, too, and wait(0) does that work; look at "
+               "Relay.ready "
+               "after arm() as well.")},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
