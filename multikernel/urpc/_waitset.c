@@ -229,6 +229,10 @@ static PyObject *waitset_remove_fd(PyObject *object, PyObject *file)
 /* Add (fd, events) of what is ready to a list, and forget the calls. */
 static bool look_at_descriptors(WaitSet *self, PyObject *ready)
 {
+    if (self->descriptors == 0) {
+        urpc_calls_drain(self->calls); /* all that there could be */
+        return true;
+    }
     struct epoll_event events[EVENTS_A_LOOK];
     int count = epoll_wait(self->epoll, events, EVENTS_A_LOOK, 0);
     for (int i = 0; i < count; i++) {
@@ -350,6 +354,13 @@ static PyObject *waitset_fileno(PyObject *object, PyObject *Py_UNUSED(arguments)
     return idle(self) && begin_polling(self) ? PyLong_FromLong(self->epoll) : NULL;
 }
 
+/* For asynchronous.py, whose wait sets hold no descriptors: an epoll in the loop's own costs every wake-up more. */
+static PyObject *waitset_calls(PyObject *object, PyObject *Py_UNUSED(arguments))
+{
+    WaitSet *self = (WaitSet *)object;
+    return idle(self) && begin_polling(self) ? PyLong_FromLong(self->calls) : NULL;
+}
+
 static PyObject *waitset_arm(PyObject *object, PyObject *Py_UNUSED(arguments))
 {
     WaitSet *self = (WaitSet *)object;
@@ -428,6 +439,8 @@ static PyMethodDef waitset_methods[] = {
          "A descriptor to wait on elsewhere, as in an event loop: it becomes readable when a descriptor "
          "of the set is ready, and, once arm() has returned True, when a channel is. Belongs to the "
          "wait set.")},
+    {"_calls", waitset_calls, METH_NOARGS,
+     PyDoc_STR("_calls($self, /)\n--\n\nAs fileno(), for a wait set without descriptors.")},
     {"arm", waitset_arm, METH_NOARGS,
      PyDoc_STR("arm($self, /)\n--\n\n"
                "Have fileno() become readable, once, when a channel has something to do: True. False if one "

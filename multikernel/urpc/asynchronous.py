@@ -1,7 +1,7 @@
 """Channels and relays in an asyncio event loop: where a wait goes that has stayed awake for as long as that pays (`_asynchronous.c`).
 
 A task that must wait leaves a future with what it waits for; the loop sleeps where it always does, in its own selector, on the one
-descriptor of a wait set (`WaitSet.fileno`). A sender sees that the loop sleeps, and calls it.
+socket that the doorbell calls (`calls.h`). A sender sees that the loop sleeps, and calls it.
 
 A future says only that it is worth looking again: the task itself takes the message, in one step without an `await`. So a task that is
 cancelled, at whatever moment, has taken none, and none is lost. All who wait on a channel are told, and the first takes the message: a task
@@ -47,7 +47,7 @@ class _Watch:
         self._came = 0.0
         self._lingers = False
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._set.fileno(), self._look)
+        loop.add_reader(self._set._calls(), self._look)
         loop.call_later(TICK, self._tick)
 
     async def until_ready(self, what: Channel | Relay) -> None:
@@ -83,7 +83,7 @@ class _Watch:
             self._look()
             loop.call_later(TICK, self._tick)
         else:
-            loop.remove_reader(self._set.fileno())
+            loop.remove_reader(self._set._calls())
             del _watches[loop][self._bell]
 
     def _look(self) -> None:
