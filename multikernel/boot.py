@@ -31,11 +31,11 @@ from multikernel.kernel import Description, LinkEnds
 from multikernel.link import CAPACITY, LONGEST, UrpcLink
 from multikernel.measure import SLICES, Pair
 from multikernel.messages import (
+    Calibrate,
     Cost,
     Echo,
     Ended,
     Hello,
-    Measure,
     Meet,
     Observation,
     Observe,
@@ -165,19 +165,18 @@ class Multikernel:
     ) -> dict[tuple[int, int], Cost]:
         """Measure what messages cost between every two kernels, in both directions.
 
-        All pairs are measured in turn, a slice of a millisecond or two each, and then again, `slices` times after a first that warms up;
-        a pair takes some 8 ms in all. `progress(done, all)` is called after each slice.
+        All pairs are measured in turn, a slice of a millisecond or so each, and then again, up to `slices` times after a first that warms
+        up; `measure.PAIR_NS` is what a pair may take in all. `progress(done, all)` is called after each slice.
         """
-        pairs = {(a, b): Pair() for a in self.cores for b in self.cores if a != b}
+        self._console.ask_all(Calibrate)
+        pairs = {(a, b): Pair(slices) for a in self.cores for b in self.cores if a != b}
         total = len(pairs) * (slices + 1)
         for done, ((sender, receiver), pair) in enumerate(list(pairs.items()) * (slices + 1), start=1):
             if (part := pair.next) is not None:
                 start = time.monotonic_ns()
-                echo = self._console.begin(receiver, Echo, sender, part)
-                self._console.answer(echo, last=False)
-                measuring = self._console.begin(sender, Measure, receiver, part)
+                measuring = self._console.expect(sender)
+                receives = self._console.ask(receiver, Echo, sender, part, measuring, type_=list[int])
                 taken = self._console.answer(measuring, Taken)
-                receives = self._console.answer(echo, list[int])
                 pair.add(taken, receives, time.monotonic_ns() - start)
             progress(done, total)
         return {names: pair.cost() for names, pair in pairs.items()}

@@ -36,6 +36,9 @@ from multikernel.urpc import UrpcError
 from multikernel.urpc.bench import measure
 from skb.client import Client, SkbError, SkbUnreachable
 
+REDRAW_SECONDS = 0.1
+"""Between two pictures of how far a measurement is: they are drawn between slices, never while one is measured."""
+
 app = typer.Typer(
     help="One kernel per core, no shared state, 64-byte messages; placed and routed by the System Knowledge Base.",
     no_args_is_help=True,
@@ -134,7 +137,8 @@ def demo(
         raise typer.Exit(1)
 
 
-def _steps(output: Console) -> Progress:
+def _steps(output: Console, *, live: bool = True) -> Progress:
+    """Show steps; with `live` a thread redraws them all the time, and takes the interpreter for milliseconds when it likes."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -143,6 +147,7 @@ def _steps(output: Console) -> Progress:
         TimeElapsedColumn(),
         console=output,
         transient=True,
+        auto_refresh=live,
     )
 
 
@@ -194,18 +199,28 @@ def measure_messages(
     """Measure messages between all pairs of cores, over channels between kernels, and tell the SKB.
 
     Of each pair: the round trip, what a send and a receive cost, the way one way, and how many messages a second stream through.
-    Pairs are measured in turn, in slices, so that what disturbs the machine disturbs all alike; a pair takes less than 10 ms.
+    Pairs are measured in turn, in slices, so that what disturbs the machine disturbs all alike. A pair takes 10 ms or
+    less in all, unless somebody else takes its cores for that long; what the median and the worst took is said below the table.
     """
     if heat_map is not None:
         check_format(heat_map)
     kernels = plan(cores)
     output = Console(stderr=True)
     rings = _ask_for_rings(url, kernels) if tell else ()
-    with _steps(output) as steps, Multikernel.boot(kernels, buffers=rings) as multikernel:
+    with _steps(output, live=False) as steps, Multikernel.boot(kernels, buffers=rings) as multikernel:
         task = steps.add_task("measuring messages between all pairs of cores", total=None)
-        costs = multikernel.measure(progress=lambda done, total: steps.update(task, completed=done, total=total))
+        drawn = 0.0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal drawn
+            steps.update(task, completed=done, total=total)
+            if time.monotonic() - drawn > REDRAW_SECONDS:
+                steps.refresh()
+                drawn = time.monotonic()
+
+        costs = multikernel.measure(progress=progress)
     if json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(show_measure.as_rows(costs))) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(show_measure.as_json(costs))) + b"\n")
         sys.stdout.flush()
     else:
         Console().print(show_measure.table(costs))

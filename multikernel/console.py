@@ -79,7 +79,7 @@ class Console:
             self._wait_set.add(link.channel)
             self._by_channel[link.channel] = link
         self._calls = count(1)
-        self._answers: dict[int, list[Done | Failed]] = {}
+        self._answers: dict[int, Done | Failed | None] = {}
         self._callers: dict[int, int] = {}
         self.ended: list[Ended] = []
         """Dispatchers that have ended and were not yet asked about."""
@@ -98,27 +98,27 @@ class Console:
 
     def begin(self, core: int, request: type[Any], *arguments: object) -> int:
         """Send a request to a monitor. Returns the number to ask `answer` for."""
-        call = next(self._calls)
-        self._answers[call] = []
-        self._callers[call] = core
+        call = self.expect(core)
         message: Request = request(call, *arguments)
         self._links[core].post(HEADER.pack(Kind.REQUEST, MONITORS, core, 0) + encode(message))
         return call
 
-    def answer(self, call: int, type_: Any = Any, *, timeout: float = 30.0, last: bool = True) -> Any:
-        """Wait for the next answer to a request, and give its result.
+    def expect(self, core: int) -> int:
+        """Give a number for a request that somebody else will pass on to a monitor, and which answers here."""
+        call = next(self._calls)
+        self._answers[call] = None
+        self._callers[call] = core
+        return call
 
-        `last=False` where another answer to the same request will follow. Raises KernelDied, RequestFailed, TimeoutError.
-        """
-        answers = self._answers[call]
-        self.wait(lambda: bool(answers), timeout, f"an answer of the monitor of core {self._callers[call]}")
-        answer = answers.pop(0)
-        if last:
-            del self._answers[call]
+    def answer(self, call: int, type_: Any = Any, *, timeout: float = 30.0) -> Any:
+        """Wait for the answer to a request, and give its result. Raises KernelDied, RequestFailed, TimeoutError."""
+        core = self._callers[call]
+        self.wait(lambda: self._answers[call] is not None, timeout, f"an answer of the monitor of core {core}")
+        answer = self._answers.pop(call)
+        del self._callers[call]
         if isinstance(answer, Failed):
-            raise RequestFailed(
-                f"the monitor of core {self._callers[call]} could not do what it was asked: {answer.reason}"
-            )
+            raise RequestFailed(f"the monitor of core {core} could not do what it was asked: {answer.reason}")
+        assert answer is not None, "it was waited for"
         return msgspec.msgpack.decode(answer.result, type=type_)
 
     def ask(self, core: int, request: type[Any], *arguments: object, type_: Any = Any, timeout: float = 30.0) -> Any:
@@ -151,7 +151,7 @@ class Console:
             if isinstance(reply, Ended):
                 self.ended.append(reply)
             elif reply.call in self._answers:
-                self._answers[reply.call].append(reply)
+                self._answers[reply.call] = reply
         if link.ended:  # its process will be seen to end; there is nothing more to hear from it
             self._wait_set.remove(link.channel)
 

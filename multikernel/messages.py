@@ -34,7 +34,7 @@ class Kind(IntEnum):
 
 
 class Slice(Struct, frozen=True, array_like=True):
-    """How much of a pair's messages is measured at once: round trips, messages of bursts, blocks of a stream."""
+    """How much of a pair's messages is measured at once: round trips, messages of bursts, blocks of a stream. What is 0 is left out."""
 
     rounds: int
     burst: int
@@ -48,15 +48,19 @@ class Hello(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Echo(Struct, frozen=True, array_like=True, tag=2):
-    """Answer a slice of `peer`'s measurement. Replied to once ready, and again after it with what receives took, each in ps."""
+    """Answer a slice of `peer`'s measurement, and have it begin: pass it a `Measure` numbered `measuring` over the channel itself.
+
+    Answered with what receives took, each in ps.
+    """
 
     call: int
     peer: int
     slice: Slice
+    measuring: int
 
 
 class Measure(Struct, frozen=True, array_like=True, tag=3):
-    """Measure a slice of the cost of messages to `peer`, which echoes. Answered with the `Taken`."""
+    """Measure a slice of the cost of messages to `peer`, which has passed this on and echoes. The console is answered: `Taken`."""
 
     call: int
     peer: int
@@ -113,7 +117,13 @@ class Shutdown(Struct, frozen=True, array_like=True, tag=10):
     call: int
 
 
-Request = Hello | Echo | Measure | Route | Meet | Probe | Observe | Spawn | Start | Shutdown
+class Calibrate(Struct, frozen=True, array_like=True, tag=11):
+    """Have the clock ready for measurements, so that the first does not wait for it."""
+
+    call: int
+
+
+Request = Hello | Echo | Measure | Route | Meet | Probe | Observe | Spawn | Start | Shutdown | Calibrate
 
 
 class Done(Struct, frozen=True, array_like=True, tag=21):
@@ -143,11 +153,15 @@ Reply = Done | Failed | Ended
 
 
 class Taken(Struct, frozen=True, array_like=True):
-    """What a sender measured in a slice, in ps: each round trip, each send, and a message's time in each block of a stream."""
+    """What a sender measured in a slice, in ps: each round trip, each send, and a message's time in each block of a stream.
+
+    `spent_ns`: what each of the three kept it busy for, with all that is not timed.
+    """
 
     trips: list[int]
     sends: list[int]
     stream: list[int]
+    spent_ns: tuple[int, int, int]
 
 
 class Sending(Struct, frozen=True):

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from multikernel import measure
+from multikernel import measure, urpc
 from multikernel.dispatcher import Dispatcher
 from multikernel.group import Group
 from multikernel.link import LONGEST, UrpcLink
 from multikernel.messages import (
     MONITORS,
+    Calibrate,
     Done,
     Echo,
     Ended,
@@ -70,7 +71,7 @@ class Monitor:
         return (application, index) in self._known
 
     def take_request(self, data: bytes) -> None:
-        """Carry out a request of the console. What goes wrong is the answer, not the end of the kernel."""
+        """Carry out a request of the console, or one that a peer passes on. What goes wrong is the answer, not the end of the kernel."""
         request = decode_request(data)
         try:
             self._carry_out(request)
@@ -96,8 +97,12 @@ class Monitor:
         match request:
             case Hello(call):
                 self._done(call, os.getpid())
-            case Echo(call, peer, part):
+            case Calibrate(call):
+                urpc.calibrate()
                 self._done(call, None)
+            case Echo(call, peer, part, measuring):
+                begin = encode(Measure(measuring, self._kernel.core, part))
+                self._kernel.post(peer, Kind.REQUEST, MONITORS, peer, self._kernel.core, begin)
                 self._kernel.flush()  # the measurement starts when this arrives, and from here on we only echo
                 self._done(call, measure.receiving(self._channel(peer), part))
             case Measure(call, peer, part):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -11,9 +13,20 @@ from rich.text import Text
 
 from multikernel.cores import KernelPlan, parts
 from multikernel.heat_map import Latencies, Matrix, Order, by_number, by_parts
+from multikernel.measure import PAIR_NS
 from multikernel.messages import Cost
 
 Costs = Mapping[tuple[int, int], Cost]
+
+
+class PairTimes(NamedTuple):
+    """How long pairs were measured, in ps: the median, the worst, what is promised, and how many took longer than that."""
+
+    median: int
+    worst: int
+    promised: int
+    over: int
+
 
 MOST_PAIRS = 24
 """Pairs that are shown with all their figures; of more, the one-way times stand in a matrix."""
@@ -25,7 +38,25 @@ COLUMNS = ("round trip", "stddev", "min", "max", "one way", "send", "receive", "
 
 
 def table(costs: Costs) -> RenderableType:
-    """Show what was measured."""
+    """Show what was measured, and below it how long that took."""
+    return Group(_figures(costs), Text(_took(costs), style="dim"))
+
+
+def pair_times(costs: Costs) -> PairTimes:
+    """Say how long pairs were measured, with all that the console needs for that."""
+    times = sorted(cost.measured_for for cost in costs.values())
+    promised = PAIR_NS * 1000
+    return PairTimes(round(median(times)), times[-1], promised, sum(time > promised for time in times))
+
+
+def _took(costs: Costs) -> str:
+    """Say in words how long pairs were measured."""
+    times = pair_times(costs)
+    late = f"; {times.over} of {len(costs)} over the {times.promised / 1e9:.0f} ms promised" if times.over else ""
+    return f"Measuring a pair took {times.median / 1e9:.1f} ms (median), {times.worst / 1e9:.1f} ms at worst{late}"
+
+
+def _figures(costs: Costs) -> RenderableType:
     if len(costs) <= MOST_PAIRS:
         rows = Table(box=None, padding=(0, 1, 0, 0))
         for column in ("from", "to", *COLUMNS):
@@ -63,8 +94,12 @@ def table(costs: Costs) -> RenderableType:
     return Text(f"Messages between {len(cores)} cores: {summary}")
 
 
-def as_rows(costs: Costs) -> list[dict[str, object]]:
-    """Give all figures for JSON; times are picoseconds."""
+def as_json(costs: Costs) -> dict[str, object]:
+    """Give all figures for JSON, and how long a pair was measured; times are picoseconds."""
+    return {"pairs": _rows(costs), "pair_time": pair_times(costs)._asdict()}
+
+
+def _rows(costs: Costs) -> list[dict[str, object]]:
     return [
         {
             "from": sender,

@@ -37,6 +37,7 @@ from multikernel.urpc._urpc import (
     UrpcError,
     WaitSet,
     bare_ping_pong,
+    calibrate,
     futex_ping_pong,
     max_message,
     ordering_costs,
@@ -57,13 +58,26 @@ __all__ = [
     "Segment",
     "UrpcError",
     "WaitSet",
+    "attend",
     "bare_ping_pong",
+    "calibrate",
     "futex_ping_pong",
     "max_message",
     "ordering_costs",
     "pair",
     "watch_peer",
 ]
+
+
+def attend(relay: Relay) -> None:
+    """Have the running asyncio event loop do a relay's work from now on, until the relay is closed.
+
+    For a member whose loop waits for nothing on the relay's doorbell: a loop that awaits `receive_async()` of a channel or relay of that
+    doorbell does the work of all its relays while it waits. Raises RuntimeError if no loop runs.
+    """
+    from multikernel.urpc import asynchronous  # most programs need no event loop
+
+    asynchronous.attend(relay)
 
 
 def pair(

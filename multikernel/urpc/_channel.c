@@ -337,15 +337,18 @@ static PyMethodDef channel_methods[] = {
                "All messages that are there now, at most `limit`. Never blocks. Raises as receive() does, "
                "but only if "
                "there is no message before the error.")},
-    {"send_async", FAST(channel_send_async), METH_VARARGS | METH_KEYWORDS,
+    {"send_async", FAST(channel_send_async), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR(
          "send_async($self, data, /, timeout=None)\n--\n\n"
          "For `await` in an asyncio event loop: send(), which waits for room without blocking the loop.\n\n"
          "Raises as send() does. Where it is cancelled, nothing has been sent.")},
-    {"receive_async", FAST(channel_receive_async), METH_VARARGS | METH_KEYWORDS,
+    {"receive_async", FAST(channel_receive_async), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("receive_async($self, timeout=None)\n--\n\n"
                "For `await` in an asyncio event loop: receive(), which waits without blocking the loop.\n\n"
-               "Raises as receive() does. Where it is cancelled, no message has been taken. Several tasks "
+               "Stays awake for a moment, as the doorbell has learnt that it pays, while the loop goes on "
+               "with what else "
+               "there is; then the loop sleeps. Raises as receive() does. Where it is cancelled, no message "
+               "has been taken. Several tasks "
                "may wait on one channel; each message goes to one of them.")},
     {"ping", FAST(channel_ping), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR(

@@ -81,6 +81,11 @@ bool relays_have_news(const Doorbell *bell)
     return false;
 }
 
+Doorbell *relay_bell(const Relay *relay)
+{
+    return relay->bell;
+}
+
 static size_t most_watches(const Doorbell *bell, Py_ssize_t *relays)
 {
     size_t most = 0;
@@ -113,59 +118,98 @@ int wait_relaying(struct waiting *waiting, Doorbell *bell, uint32_t ticket, cons
     return wait_relaying_any(waiting, bell, ticket, &sources);
 }
 
+/* What a doorbell's relays wait for, beside what the caller does, and the relays: held, since another thread may close them while we wait, and
+ * the memory that is watched must stay mapped. */
+struct joined {
+    struct urpc_watch few[FEW_WATCHES], *all;
+    Relay *few_held[FEW_RELAYS], **held;
+    Py_ssize_t relays;
+    struct urpc_sources sources;
+};
+
+static bool join(struct joined *joined, const Doorbell *bell, const struct urpc_sources *sources)
+{
+    Py_ssize_t relays = 0;
+    size_t most = sources->count + most_watches(bell, &relays);
+    joined->all = joined->few;
+    joined->held = joined->few_held;
+    joined->relays = 0;
+    if (most > FEW_WATCHES && (joined->all = PyMem_New(struct urpc_watch, most)) == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (relays > FEW_RELAYS && (joined->held = PyMem_New(Relay *, relays)) == NULL) {
+        if (joined->all != joined->few) {
+            PyMem_Free(joined->all);
+        }
+        PyErr_NoMemory();
+        return false;
+    }
+    size_t count = sources->count;
+    if (count > 0) {
+        memcpy(joined->all, sources->watches, count * sizeof *joined->all);
+    }
+    for (Relay *relay = bell->relays; relay != NULL; relay = relay->next) {
+        joined->held[joined->relays++] = (Relay *)Py_NewRef(relay);
+        if (relay->open && is_ours(relay)) {
+            count += urpc_relay_watches(&relay->relay, joined->all + count);
+        }
+    }
+    joined->sources = *sources;
+    joined->sources.watches = joined->all;
+    joined->sources.count = count;
+    return true;
+}
+
+static void part(struct joined *joined)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace); /* the last reference to a relay may be ours */
+    while (joined->relays > 0) {
+        Py_DECREF(joined->held[--joined->relays]);
+    }
+    PyErr_Restore(type, value, trace);
+    if (joined->held != joined->few_held) {
+        PyMem_Free(joined->held);
+    }
+    if (joined->all != joined->few) {
+        PyMem_Free(joined->all);
+    }
+}
+
 int wait_relaying_any(struct waiting *waiting, Doorbell *bell, uint32_t ticket,
                       const struct urpc_sources *sources)
 {
     if (likely(bell->relays == NULL)) {
         return wait_for_any(waiting, &bell->bell, ticket, sources);
     }
-    size_t count = sources->count;
     if (relays_turn(bell)) {
         return keep_going(waiting);
     }
-    Py_ssize_t relays = 0;
-    size_t most = count + most_watches(bell, &relays);
-    struct urpc_watch few[FEW_WATCHES], *all = few;
-    Relay *few_held[FEW_RELAYS], **held = few_held;
-    if (most > FEW_WATCHES && (all = PyMem_New(struct urpc_watch, most)) == NULL) {
-        PyErr_NoMemory();
+    struct joined joined;
+    if (!join(&joined, bell, sources)) {
         return WAIT_RAISED;
     }
-    if (relays > FEW_RELAYS && (held = PyMem_New(Relay *, relays)) == NULL) {
-        if (all != few) {
-            PyMem_Free(all);
-        }
-        PyErr_NoMemory();
-        return WAIT_RAISED;
-    }
-    if (count > 0) {
-        memcpy(all, sources->watches, count * sizeof *all);
-    }
-    /* Held: another thread may close them while we wait, and the memory that is watched must stay mapped. */
-    relays = 0;
-    for (Relay *relay = bell->relays; relay != NULL; relay = relay->next) {
-        held[relays++] = (Relay *)Py_NewRef(relay);
-        if (relay->open && is_ours(relay)) {
-            count += urpc_relay_watches(&relay->relay, all + count);
-        }
-    }
-    struct urpc_sources more = *sources;
-    more.watches = all;
-    more.count = count;
-    int result = wait_for_any(waiting, &bell->bell, ticket, &more);
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace); /* the last reference to a relay may be ours */
-    while (relays > 0) {
-        Py_DECREF(held[--relays]);
-    }
-    PyErr_Restore(type, value, trace);
-    if (held != few_held) {
-        PyMem_Free(held);
-    }
-    if (all != few) {
-        PyMem_Free(all);
-    }
+    int result = wait_for_any(waiting, &bell->bell, ticket, &joined.sources);
+    part(&joined);
     return result;
+}
+
+int arm_relaying(Doorbell *bell, uint32_t ticket, const struct urpc_sources *sources)
+{
+    if (likely(bell->relays == NULL)) {
+        return urpc_arm(&bell->bell, ticket, sources);
+    }
+    struct joined joined;
+    if (relays_turn(bell)) {
+        return 0;
+    }
+    if (!join(&joined, bell, sources)) {
+        return -1;
+    }
+    bool armed = urpc_arm(&bell->bell, ticket, &joined.sources);
+    part(&joined);
+    return armed;
 }
 
 /* ---- errors ---- */
@@ -424,7 +468,7 @@ static PyObject *relay_receive(PyObject *object, PyObject *const *arguments, Py_
     return bytes != NULL ? bytes : raise_timeout("no broadcast in time");
 }
 
-static PyObject *relay_try_receive(PyObject *object, PyObject *Py_UNUSED(unused))
+PyObject *relay_try_receive(PyObject *object, PyObject *Py_UNUSED(unused))
 {
     struct waiting waiting = {.timeout = 0};
     PyObject *bytes = receive((Relay *)object, &waiting);
@@ -908,6 +952,17 @@ static PyObject *relay_epoch(PyObject *self, void *Py_UNUSED(closure))
     return PyLong_FromUnsignedLong(((Relay *)self)->relay.epoch);
 }
 
+static PyObject *relay_doorbell(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((Relay *)self)->bell);
+}
+
+/* Goes up with everything that is done, so that asynchronous.py sees that it is worth looking again. */
+static PyObject *relay_moves(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLongLong(((Relay *)self)->relay.moves);
+}
+
 static PyObject *relay_longest(PyObject *object, void *Py_UNUSED(closure))
 {
     return usable((Relay *)object) ? PyLong_FromSize_t(urpc_relay_longest(&((Relay *)object)->relay)) : NULL;
@@ -969,6 +1024,12 @@ static PyMethodDef relay_methods[] = {
     {"try_receive", relay_try_receive, METH_NOARGS,
      PyDoc_STR("try_receive($self, /)\n--\n\nThe next broadcast, or None. Never blocks; raises as receive() "
                "does.")},
+    {"receive_async", FAST(relay_receive_async), WAITS,
+     PyDoc_STR("receive_async($self, timeout=None)\n--\n\n"
+               "For `await` in an asyncio event loop: receive(), which waits without blocking the loop.\n\n"
+               "Raises as receive() does. Where it is cancelled, no broadcast has been taken. While it "
+               "waits, the loop "
+               "does the work of this relay and of all others of its doorbell, as attend() has it.")},
     {"acknowledge", relay_acknowledge, METH_NOARGS,
      PyDoc_STR("acknowledge($self, /)\n--\n\n"
                "Everything received here so far has been acted upon. For relays that are not `automatic`. "
@@ -1036,6 +1097,8 @@ static PyGetSetDef relay_properties[] = {
     {"member", relay_member, NULL, PyDoc_STR("This member's number."), NULL},
     {"group", relay_group, NULL, PyDoc_STR("The group's number."), NULL},
     {"epoch", relay_epoch, NULL, PyDoc_STR("Which of the group's trees this is."), NULL},
+    {"doorbell", relay_doorbell, NULL, PyDoc_STR("The doorbell that it was made with."), NULL},
+    {"_moves", relay_moves, NULL, PyDoc_STR("A number that goes up with everything it does."), NULL},
     {"longest", relay_longest, NULL,
      PyDoc_STR("Bytes of the longest broadcast or vector: 8 less than the smallest of its channels carries."),
      NULL},

@@ -15,7 +15,20 @@ static PyObject *max_message(PyObject *Py_UNUSED(module), PyObject *argument)
     return PyLong_FromUnsignedLong(urpc_max_message((uint32_t)capacity));
 }
 
+static PyObject *calibrate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+    Py_BEGIN_ALLOW_THREADS;
+    urpc_stopwatch_calibrate();
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"calibrate", calibrate, METH_NOARGS,
+     PyDoc_STR(
+         "calibrate()\n--\n\n"
+         "Have this thread's clock ready for measurements: 2 ms. Those of the next seconds then take no "
+         "longer than what they measure.")},
     {"max_message", max_message, METH_O,
      PyDoc_STR("max_message(capacity, /)\n--\n\n"
                "Longest message, in bytes, of a channel whose rings have this many lines: three quarters of "
@@ -60,6 +73,7 @@ static int execute(PyObject *object)
         (module->pool = add_type(object, &pool_spec)) == NULL ||
         (module->buffer = add_type(object, &buffer_spec)) == NULL ||
         (module->relay = add_type(object, &relay_spec)) == NULL ||
+        (module->awaiting = add_type(object, &awaiting_spec)) == NULL ||
         (module->error =
              add_exception(object, "UrpcError",
                            "Something about a channel or a tree, and not the system, is wrong. `member`: "
@@ -91,6 +105,10 @@ static int traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(module->channel);
     Py_VISIT(module->waitset);
     Py_VISIT(module->relay);
+    Py_VISIT(module->awaiting);
+    for (int i = 0; i < ASYNCHRONOUS_FUNCTIONS; i++) {
+        Py_VISIT(module->asynchronous[i]);
+    }
     Py_VISIT(module->error);
     Py_VISIT(module->closed);
     Py_VISIT(module->peer_died);
@@ -107,6 +125,10 @@ static int clear(PyObject *object)
     Py_CLEAR(module->channel);
     Py_CLEAR(module->waitset);
     Py_CLEAR(module->relay);
+    Py_CLEAR(module->awaiting);
+    for (int i = 0; i < ASYNCHRONOUS_FUNCTIONS; i++) {
+        Py_CLEAR(module->asynchronous[i]);
+    }
     Py_CLEAR(module->error);
     Py_CLEAR(module->closed);
     Py_CLEAR(module->peer_died);

@@ -23,6 +23,9 @@
 #include "pool.h"
 #include "waitset.h"
 
+/* Functions of asynchronous.py. */
+enum asynchronous { UNTIL_READY, RECEIVE_WITHIN, SEND_WITHIN, RELAY_WITHIN, ASYNCHRONOUS_FUNCTIONS };
+
 typedef struct {
     PyTypeObject *segment;
     PyTypeObject *doorbell;
@@ -31,6 +34,10 @@ typedef struct {
     PyTypeObject *pool;
     PyTypeObject *buffer;
     PyTypeObject *relay;
+    PyTypeObject *awaiting;
+    PyObject *asynchronous[ASYNCHRONOUS_FUNCTIONS]; /* each NULL until it is needed */
+    void *spinner;   /* what is awaited that may spin now (_asynchronous.c), or NULL */
+    unsigned streak; /* things awaited since an event loop last had a turn */
     PyObject *error;
     PyObject *closed;
     PyObject *peer_died;
@@ -71,6 +78,8 @@ typedef struct {
     PyObject *last;  /* the short bytes object given out last, or NULL; made spare again if nobody keeps it */
     uint32_t expected; /* that size */
     uint8_t side;
+    bool far;           /* in an event loop: spin first, and then give the loop a turn (_asynchronous.c) */
+    uint8_t near_waits; /* waits since that was found out */
     bool closed;
     bool measuring; /* another thread runs a measurement on it, without the GIL */
     bool used;      /* this process has sent or received on it */
@@ -80,7 +89,7 @@ typedef struct {
 } Channel;
 
 extern PyType_Spec segment_spec, doorbell_spec, channel_spec, waitset_spec, pool_spec, buffer_spec,
-    relay_spec;
+    relay_spec, awaiting_spec;
 extern PyMethodDef floor_methods[];
 
 static inline Module *module_of(void *object)
@@ -131,8 +140,12 @@ int wait_relaying(struct waiting *waiting, Doorbell *bell, uint32_t ticket, cons
                   size_t count);
 int wait_relaying_any(struct waiting *waiting, Doorbell *bell, uint32_t ticket,
                       const struct urpc_sources *sources);
+/* urpc_arm, likewise: 1 armed, 0 there is something to look at first, -1 with an exception. */
+int arm_relaying(Doorbell *bell, uint32_t ticket, const struct urpc_sources *sources);
 /* Do the work of all relays of a doorbell; true if there was any. */
 bool relays_turn(Doorbell *bell);
+Doorbell *relay_bell(const Relay *relay);
+PyObject *relay_try_receive(PyObject *relay, PyObject *unused);
 /* Has any of them something that its owner has not been told? */
 bool relays_have_news(const Doorbell *bell);
 
@@ -153,8 +166,9 @@ PyObject *channel_try_send_many(PyObject *self, PyObject *messages);
 PyObject *channel_try_receive(PyObject *self, PyObject *unused);
 PyObject *channel_try_receive_many(PyObject *self, PyObject *const *arguments, Py_ssize_t positional);
 /* ... in _asynchronous.c ... */
-PyObject *channel_receive_async(PyObject *self, PyObject *arguments, PyObject *keywords);
-PyObject *channel_send_async(PyObject *self, PyObject *arguments, PyObject *keywords);
+FAST_METHOD(channel_receive_async);
+FAST_METHOD(channel_send_async);
+FAST_METHOD(relay_receive_async);
 FAST_METHOD(channel_receive_view);
 PyObject *channel_try_receive_view(PyObject *self, PyObject *unused);
 FAST_METHOD(channel_send_many);

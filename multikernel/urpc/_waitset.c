@@ -229,6 +229,10 @@ static PyObject *waitset_remove_fd(PyObject *object, PyObject *file)
 /* Add (fd, events) of what is ready to a list, and forget the calls. */
 static bool look_at_descriptors(WaitSet *self, PyObject *ready)
 {
+    if (self->descriptors == 0) {
+        urpc_calls_drain(self->calls); /* all that there could be */
+        return true;
+    }
     struct epoll_event events[EVENTS_A_LOOK];
     int count = epoll_wait(self->epoll, events, EVENTS_A_LOOK, 0);
     for (int i = 0; i < count; i++) {
@@ -350,6 +354,13 @@ static PyObject *waitset_fileno(PyObject *object, PyObject *Py_UNUSED(arguments)
     return idle(self) && begin_polling(self) ? PyLong_FromLong(self->epoll) : NULL;
 }
 
+/* For asynchronous.py, whose wait sets hold no descriptors: an epoll in the loop's own costs every wake-up more. */
+static PyObject *waitset_calls(PyObject *object, PyObject *Py_UNUSED(arguments))
+{
+    WaitSet *self = (WaitSet *)object;
+    return idle(self) && begin_polling(self) ? PyLong_FromLong(self->calls) : NULL;
+}
+
 static PyObject *waitset_arm(PyObject *object, PyObject *Py_UNUSED(arguments))
 {
     WaitSet *self = (WaitSet *)object;
@@ -370,7 +381,11 @@ static PyObject *waitset_arm(PyObject *object, PyObject *Py_UNUSED(arguments))
             Py_RETURN_FALSE;
         }
         struct urpc_sources sources = urpc_waitset_sources(&self->set);
-        if (urpc_arm(bell, ticket, &sources)) {
+        int armed = arm_relaying(self->bell, ticket, &sources);
+        if (armed < 0) {
+            return NULL;
+        }
+        if (armed) {
             Py_RETURN_TRUE;
         }
     }
@@ -424,11 +439,16 @@ static PyMethodDef waitset_methods[] = {
          "A descriptor to wait on elsewhere, as in an event loop: it becomes readable when a descriptor "
          "of the set is ready, and, once arm() has returned True, when a channel is. Belongs to the "
          "wait set.")},
+    {"_calls", waitset_calls, METH_NOARGS,
+     PyDoc_STR("_calls($self, /)\n--\n\nAs fileno(), for a wait set without descriptors.")},
     {"arm", waitset_arm, METH_NOARGS,
      PyDoc_STR("arm($self, /)\n--\n\n"
                "Have fileno() become readable, once, when a channel has something to do: True. False if one "
                "has already, or the doorbell was rung. Call wait(0) or select(0) then, as after the "
-               "descriptor became readable. Never blocks.")},
+               "descriptor became readable. Never blocks.\n\n"
+               "Work for a relay of the doorbell makes it readable, too, and wait(0) does that work; look at "
+               "Relay.ready "
+               "after arm() as well.")},
     {"__reduce__", refuse_pickle, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

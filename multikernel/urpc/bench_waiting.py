@@ -1,14 +1,16 @@
 """What waiting costs: for one of many channels, for those who wake a sleeper in poll(2), and in an event loop.
 
 `measure` takes each figure beside the one it is to be compared with, in one run and in turns, so that the ratios mean something on a busy
-machine. All is done by one thread: it sends to itself, then waits for what is there. So the figures hold what a wait set itself costs, and
-nothing of what a message takes between cores; `bench.py` has that. The busy channels are four in each figure, so that only the wait set
-differs; one figure goes through all 1024, whose lines no near cache can hold.
+machine. Most is done by one thread: it sends to itself, then waits for what is there. So the figures hold what a wait set itself costs, and
+nothing of what a message takes between cores; `bench.py` has that, `bench_asyncio.py` for event loops, and `bench_load.py` for cores that
+others want. The busy channels are four in each figure, so that only the wait set differs; one figure goes through all 1024, whose lines no
+near cache can hold.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import time
@@ -17,10 +19,14 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from multikernel import urpc
+from multikernel.urpc import bench_asyncio, bench_load
 
 COUNTS = (4, 64, 1024)  # channels, of which one is ready
 MESSAGE = bytes(48)
 BATCH = 20
+SPINS = {"spin learnt": None, "spin_ns=0": 0}
+PHASES = ("free", "wanted by another process", "free again")
+LOAD_SECONDS = 0.2  # of each phase: many time slices
 
 
 @dataclass(frozen=True)
@@ -167,12 +173,17 @@ async def _stream_round_trips(turns: int) -> float:
             await writer.wait_closed()
 
 
+def _between(loop: str, way: str) -> str:
+    return f"round trip of two {loop} loops, {way}"
+
+
 def measure(*, rounds: int = 9, scale: float = 1.0) -> WaitingReport:
-    """Run all figures `rounds` times, in turns; some 3 s. `scale` shortens (or lengthens) every figure."""
+    """Run all figures `rounds` times, in turns; some 15 s. `scale` shortens (or lengthens) every figure."""
     turns = max(50, int(2000 * scale))
     marked = {count: _Middle(count) for count in COUNTS}
     watched = {count: _Middle(count, marked=False) for count in COUNTS}
     sleeper, eventfd = _Middle(1), _eventfd()
+    loops = list(bench_asyncio.loops())
     samples: dict[str, list[float]] = {}
 
     def take(name: str, value: float) -> None:
@@ -192,13 +203,33 @@ def measure(*, rounds: int = 9, scale: float = 1.0) -> WaitingReport:
             ("eventfd_write", eventfd),
         ):
             take(name, median(action(turn) for turn in range(turns)))
-        take("asyncio round trip, channel", asyncio.run(_channel_round_trips(turns // 4)))
-        take("asyncio round trip, socketpair stream", asyncio.run(_stream_round_trips(turns // 4)))
+        take("round trip in one asyncio loop, channel", asyncio.run(_channel_round_trips(turns // 4)))
+        take("round trip in one asyncio loop, stream", asyncio.run(_stream_round_trips(turns // 4)))
+        for loop, way in itertools.product(loops, bench_asyncio.WAYS):
+            take(_between(loop, way), bench_asyncio.round_trip(loop, way, turns))
+        for spin, spin_ns in SPINS.items():
+            for phase, value in zip(PHASES, bench_load.phases(spin_ns, LOAD_SECONDS * scale), strict=True):
+                take(f"round trip, {spin}, receiver's core {phase}", value)
     first, *others = (f"wait, 1 ready of {count}" for count in COUNTS)
     pairs = [(name, first) for name in others]
     pairs += [(f"wait, 1 ready of {COUNTS[-1]}, each looked at", others[-1])]
     pairs += [("send to a kernel that sleeps in poll", "eventfd_write")]
-    pairs += [("asyncio round trip, channel", "asyncio round trip, socketpair stream")]
+    pairs += [("round trip in one asyncio loop, channel", "round trip in one asyncio loop, stream")]
+    pairs += [
+        (_between(loop, one), _between(loop, other))
+        for loop in loops
+        for one in ("channel", "channel, spin_ns=0")
+        for other in ("stream", "sock_recv")
+    ]
+    pairs += [
+        (f"round trip, spin learnt, receiver's core {PHASES[1]}", f"round trip, spin_ns=0, receiver's core {PHASES[1]}")
+    ]
+    pairs += [
+        (
+            f"round trip, spin learnt, receiver's core {PHASES[2]}",
+            f"round trip, spin learnt, receiver's core {PHASES[0]}",
+        )
+    ]
     return WaitingReport(
         {name: median(values) for name, values in samples.items()},
         {

@@ -5,12 +5,15 @@
 #include <cpuid.h>
 #endif
 
-enum { CALIBRATION_NS = 2000000, MEMORY_NS = 1000000000 };
+enum { CALIBRATION_NS = 2000000 };
+#define RENEWED_NS UINT64_C(1000000000)
+#define FORGOTTEN_NS UINT64_C(10000000000)
 
-/* Where this thread's stopwatches take their rate from: the first of the last second. */
+/* Where this thread's stopwatches take their rate from: a moment of the last second, and the one before that,
+ * which serves while the newer is too young. */
 static _Thread_local struct {
-    uint64_t ticks, ns;
-} origin;
+    uint64_t ticks, ns; /* 0: none */
+} newer, older;
 
 static bool invariant_counter(void)
 {
@@ -28,12 +31,22 @@ void urpc_stopwatch_start(struct urpc_stopwatch *watch)
     watch->counter = invariant_counter();
     uint64_t now = urpc_clock_ns(CLOCK_MONOTONIC_RAW);
     watch->start_ticks = urpc_ticks(watch);
-    if (origin.ns == 0 || now - origin.ns > MEMORY_NS) {
-        origin.ns = now;
-        origin.ticks = watch->start_ticks;
+    if (newer.ns == 0 || now - newer.ns > RENEWED_NS) {
+        older = newer;
+        newer.ns = now;
+        newer.ticks = watch->start_ticks;
     }
-    watch->origin_ns = origin.ns;
-    watch->origin_ticks = origin.ticks;
+    bool young = now - newer.ns < CALIBRATION_NS;
+    bool known = older.ns != 0 && now - older.ns < FORGOTTEN_NS;
+    watch->origin_ns = young && known ? older.ns : newer.ns;
+    watch->origin_ticks = young && known ? older.ticks : newer.ticks;
+}
+
+void urpc_stopwatch_calibrate(void)
+{
+    struct urpc_stopwatch watch;
+    urpc_stopwatch_start(&watch);
+    urpc_stopwatch_scale(&watch);
 }
 
 double urpc_stopwatch_scale(const struct urpc_stopwatch *watch)

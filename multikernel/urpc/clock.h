@@ -4,8 +4,9 @@
  *
  * A stopwatch calibrates itself against CLOCK_MONOTONIC_RAW, over the time since its thread's first of the
  * last second, and no less than 2 ms: reading both clocks is good to some 50 ns, so the rate is good to 25
- * parts in a million. So many short measurements in a row wait once. What a thread remembers is forgotten
- * after a second: a virtual machine that is moved gets another rate.
+ * parts in a million. Only a thread's first stopwatch waits for those 2 ms: where the second is over, the moment
+ * before the last serves until the new one is old enough. What is ten seconds old is forgotten: a virtual machine
+ * that is moved gets another rate.
  */
 #ifndef URPC_CLOCK_H
 #define URPC_CLOCK_H
@@ -37,8 +38,11 @@ struct urpc_stopwatch {
 
 void urpc_stopwatch_start(struct urpc_stopwatch *watch);
 
-/* Picoseconds a tick, as a factor. Busy-waits until its 2 ms are over. */
+/* Picoseconds a tick, as a factor. Busy-waits until its 2 ms are over, if they are not. */
 double urpc_stopwatch_scale(const struct urpc_stopwatch *watch);
+
+/* Wait for those 2 ms now, so that this thread's measurements of the next seconds do not. */
+void urpc_stopwatch_calibrate(void);
 
 /*
  * Now, in ticks. What the program did before has been done when the clock is read, and what comes after has

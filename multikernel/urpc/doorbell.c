@@ -2,6 +2,7 @@
 #include "doorbell.h"
 
 #include "calls.h"
+#include "clock.h"
 #include "futex.h"
 #include <limits.h>
 #include <sched.h>
@@ -28,6 +29,7 @@ void urpc_doorbell_wake(const struct urpc_doorbell *bell)
 {
     _Atomic uint32_t *word = &bell->memory->word;
     atomic_store_explicit(&bell->memory->waker, (uint32_t)sched_getcpu(), memory_order_relaxed);
+    atomic_store_explicit(&bell->memory->woken_at, urpc_now(), memory_order_relaxed);
     uint32_t seen = atomic_load_explicit(word, memory_order_relaxed);
     while (seen & URPC_FLAGS) {
         if (atomic_compare_exchange_weak_explicit(word, &seen, (seen & ~(uint32_t)URPC_FLAGS) + URPC_RING,

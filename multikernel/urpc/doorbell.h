@@ -113,10 +113,11 @@ struct urpc_doorbell_memory {
         word; /* written by the sleeper (sets its flag) and by ringers; read by all */
     _Atomic uint32_t
         rung; /* set by urpc_doorbell_ring, taken back by the wait that it ends; relaxed: word orders */
-    _Atomic uint32_t waker;   /* core of the last ringer, a hint for pace.h; relaxed: word orders */
-    _Atomic uint32_t marker;  /* process whose wait set takes the marks, 0: none. Written and read by
+    _Atomic uint32_t waker;    /* core of the last ringer, a hint for pace.h; relaxed: word orders */
+    _Atomic uint32_t marker;   /* process whose wait set takes the marks, 0: none. Written and read by
                                   processes of the owner; relaxed, since it decides only who may begin */
-    _Atomic uint64_t address; /* where calls go (calls.h), 0: nowhere. Written by the owner, release */
+    _Atomic uint64_t address;  /* where calls go (calls.h), 0: nowhere. Written by the owner, release */
+    _Atomic uint64_t woken_at; /* when the last ringer woke somebody, CLOCK_MONOTONIC ns: a hint like waker */
     alignas(URPC_APART) _Atomic uint64_t
         groups; /* bit g: there may be marks in marks[g]. Set by senders, taken by the receiver; seq_cst */
     alignas(4096) struct urpc_marks marks[URPC_GROUPS];
@@ -146,6 +147,13 @@ static inline uint32_t urpc_doorbell_ticket(const struct urpc_doorbell *bell)
 static inline bool urpc_doorbell_moved(const struct urpc_doorbell *bell, uint32_t ticket)
 {
     return urpc_doorbell_ticket(bell) != ticket;
+}
+
+/* When what ended a wait came: as the ringer wrote it down, if that is between the two, else the later. */
+static inline uint64_t urpc_doorbell_came(const struct urpc_doorbell *bell, uint64_t began, uint64_t ended)
+{
+    uint64_t at = atomic_load_explicit(&bell->memory->woken_at, memory_order_relaxed);
+    return at >= began && at <= ended ? at : ended;
 }
 
 /* Wake the sleepers: the flag has been seen. */

@@ -24,12 +24,40 @@ static uint32_t towards(uint32_t average, uint32_t value)
                            : average - (average - value + WEIGHT - 1) / WEIGHT;
 }
 
+static void try_from_now(struct urpc_pace *pace)
+{
+    set(&pace->trying, 0);
+    set(&pace->untried, URPC_FIRST_TRY);
+    set(&pace->interval, 2 * URPC_FIRST_TRY);
+}
+
 void urpc_pace_init(struct urpc_pace *pace, bool one_core)
 {
     *pace = (struct urpc_pace){.most = one_core ? 0 : URPC_SPIN_MOST};
     set(&pace->budget, one_core ? 0 : URPC_SPIN_FIRST);
     set(&pace->share, ALL);
     set(&pace->typical, URPC_SPIN_FIRST / 2);
+    try_from_now(pace);
+}
+
+/* What to spin where spinning does not seem to pay: nothing, but for a try once in a while. */
+static uint64_t try_or_not(struct urpc_pace *pace)
+{
+    uint32_t trying = get(&pace->trying);
+    if (trying > 0) {
+        set(&pace->trying, trying - 1);
+        return URPC_TRY_NS;
+    }
+    uint32_t untried = get(&pace->untried);
+    if (untried > 0) {
+        set(&pace->untried, untried - 1);
+        return 0;
+    }
+    uint32_t interval = get(&pace->interval);
+    set(&pace->untried, interval);
+    set(&pace->interval, 2 * interval < URPC_MOST_UNTRIED ? 2 * interval : URPC_MOST_UNTRIED);
+    set(&pace->trying, URPC_TRY_WAITS - 1);
+    return URPC_TRY_NS;
 }
 
 uint64_t urpc_pace_begin(struct urpc_pace *pace)
@@ -39,28 +67,34 @@ uint64_t urpc_pace_begin(struct urpc_pace *pace)
         set(&pace->suspended, suspended - 1);
         return 0;
     }
-    return get(&pace->budget);
+    uint32_t budget = get(&pace->budget);
+    return budget > 0 || pace->most == 0 ? budget : try_or_not(pace);
 }
 
 void urpc_pace_end(struct urpc_pace *pace, const struct urpc_wait_seen *seen)
 {
-    bool is_short = seen->waited <= URPC_SPIN_MOST;
+    bool is_short = seen->came <= URPC_SPIN_MOST;
     uint32_t share = towards(get(&pace->share), is_short ? ALL : 0);
     uint32_t typical = get(&pace->typical);
     if (is_short) {
-        typical = towards(typical, (uint32_t)seen->waited);
+        typical = towards(typical, (uint32_t)seen->came);
     }
     uint32_t budget = share < FAIR ? 0 : 2 * typical + SPIN_LEAST;
+    budget = budget < pace->most ? budget : pace->most;
     set(&pace->share, share);
     set(&pace->typical, typical);
-    set(&pace->budget, budget < pace->most ? budget : pace->most);
+    set(&pace->budget, budget);
+    if (budget > 0) {
+        try_from_now(pace);
+    }
     if (seen->spun == 0) {
         return;
     }
     uint32_t penalty = get(&pace->penalty);
-    if (seen->shared || (!seen->in_spin && is_short)) {
+    if (seen->shared || (!seen->in_spin && seen->waited <= URPC_SPIN_MOST)) {
         penalty = 2 * penalty + 1 < URPC_MOST_SUSPENDED ? 2 * penalty + 1 : URPC_MOST_SUSPENDED;
         set(&pace->suspended, penalty);
+        set(&pace->trying, 0);
     } else if (seen->in_spin) {
         penalty /= 2;
     }

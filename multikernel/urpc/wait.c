@@ -157,6 +157,7 @@ enum urpc_woken urpc_await_any(const struct urpc_doorbell *bell, uint32_t ticket
                        atomic_load_explicit(&bell->memory->waker, memory_order_relaxed) == (uint32_t)core;
     }
     seen.waited = now - start;
+    seen.came = (seen.in_spin ? now : urpc_doorbell_came(bell, start, now)) - start;
     if (woken == URPC_WOKEN || seen.waited > URPC_SPIN_MOST) {
         urpc_pace_end(pace, &seen);
     }

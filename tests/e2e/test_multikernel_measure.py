@@ -37,7 +37,8 @@ def test_costs_are_told_to_the_skb_and_written_and_drawn(tmp_path: Path) -> None
             "measure", "--cores", "2", "--url", service.url, "--json",
             "--csv", tmp_path / "costs.csv", "--heat-map", tmp_path / "costs.svg",
         )  # fmt: skip
-        rows = json.loads(done.stdout)
+        found = json.loads(done.stdout)
+        rows = found["pairs"]
         assert "Told the SKB" in done.stderr
         for name, field in (("message_rtt", "avg"), ("message_cost", "send")):
             facts = service.http.get(f"/v1/facts/{name}").json()["rows"]
@@ -47,6 +48,8 @@ def test_costs_are_told_to_the_skb_and_written_and_drawn(tmp_path: Path) -> None
                 assert fact[field] == (row["round_trip"]["avg"] if name == "message_rtt" else row["send"])
     assert all(row["one_way"] == row["round_trip"]["median"] // 2 for row in rows)
     assert all(row["messages_per_second"] > 0 for row in rows)
+    assert found["pair_time"]["worst"] == max(row["measured_for"] for row in rows)
+    assert found["pair_time"]["promised"] == 10_000_000_000
     lines = (tmp_path / "costs.csv").read_text().splitlines()
     assert [len(line.split(",")) for line in lines] == [2, 2]
     ElementTree.parse(tmp_path / "costs.svg")
@@ -57,6 +60,7 @@ def test_costs_are_told_to_the_skb_and_written_and_drawn(tmp_path: Path) -> None
 def test_kernels_that_share_cores_are_shown_and_not_told_of() -> None:
     done = run("measure", "--cores", str(2 * len(os.sched_getaffinity(0))))
     assert "one way" in done.stdout or "One-way" in done.stdout
+    assert "Measuring a pair took" in done.stdout
     assert "all kernels share cores" in done.stderr
 
 

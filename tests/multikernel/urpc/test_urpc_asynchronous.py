@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -295,3 +297,151 @@ def test_ctrl_c_ends_the_loop(start: Callable[..., Any], kind: str) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
+
+
+def test_loops_of_two_processes_talk(loop_runs: Runner, start: Callable[..., Any]) -> None:
+    """Who stays awake, who sleeps and who spins changes all the time; no message may fall between."""
+
+    async def main() -> None:
+        segment, ours, theirs = urpc.Segment.create(8), urpc.Doorbell.create(), urpc.Doorbell.create()
+        channel = urpc.Channel(segment, 0, ours, theirs)
+        handed = [segment.fd, theirs.fd, ours.fd]
+        start(
+            """
+            import asyncio, sys
+            from multikernel import urpc
+            segment, own, peer = map(int, sys.argv[1:])
+            segment, own, peer = urpc.Segment.attach(segment), urpc.Doorbell.attach(own), urpc.Doorbell.attach(peer)
+            channel = urpc.Channel(segment, 1, own, peer)
+            async def main():
+                for i in range(5000):
+                    if i % 500 == 0:
+                        await asyncio.sleep(0.005)
+                    await channel.send_async(await channel.receive_async())
+            asyncio.run(main())
+            """,
+            *handed,
+            pass_fds=handed,
+        )
+        for i in range(5000):
+            if i % 700 == 0:
+                await asyncio.sleep(0.003)
+            await channel.send_async(b"%d" % i)
+            assert await channel.receive_async() == b"%d" % i
+        with pytest.raises(urpc.Closed):
+            await channel.receive_async(30)
+
+    loop_runs(main())
+
+
+@pytest.mark.parametrize("spin_ns", [None, 0, 50_000])
+def test_other_tasks_run_while_one_receives_what_never_ends(loop_runs: Runner, spin_ns: int | None) -> None:
+    """Messages are always there, or come as fast as they are answered: the loop has its turns all the same."""
+
+    async def main() -> None:
+        a, b = urpc.pair(spin_ns=spin_ns)
+        turns = received = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async def flood() -> None:
+            nonlocal received
+            while received < 20_000:
+                while a.try_send(b"x"):
+                    pass
+                await b.receive_async()
+                received += 1
+
+        with a, b:
+            counting = asyncio.create_task(count())
+            await flood()
+            counting.cancel()
+            assert turns > 100
+
+    loop_runs(main())
+
+
+def test_waiting_loop_uses_no_processor_time(loop_runs: Runner) -> None:
+    async def main() -> None:
+        a, b = urpc.pair()
+        with a, b:
+            for _ in range(100):  # so that it has reason to stay awake
+                await a.send_async(b"x")
+                await b.receive_async()
+            task = asyncio.create_task(b.receive_async())
+            await asyncio.sleep(0.1)
+            before = time.process_time()
+            await asyncio.sleep(1.0)
+            assert time.process_time() - before < 0.2, "two looks, and not a thousand"
+            a.send(b"y")
+            assert await task == b"y"
+
+    loop_runs(main())
+
+
+def test_what_is_never_awaited_is_told_and_does_nothing() -> None:
+    a, b = urpc.pair()
+    with a, b:
+        with pytest.warns(RuntimeWarning, match="'send_async' was never awaited"):
+            a.send_async(b"x")
+        assert b.try_receive() is None
+
+
+def test_what_is_awaited_is_a_coroutine_and_used_once(loop_runs: Runner) -> None:
+    async def main() -> None:
+        a, b = urpc.pair()
+        with a, b:
+            a.send(b"x")
+            waiting = b.receive_async()
+            assert asyncio.iscoroutine(waiting)
+            assert await waiting == b"x"
+            with pytest.raises(RuntimeError, match="awaited already"):
+                await waiting
+            closed = b.receive_async()
+            closed.close()
+            with pytest.raises(RuntimeError, match="awaited already"):
+                await closed
+            with pytest.raises(KeyError):
+                b.receive_async().throw(KeyError("x"))
+
+    loop_runs(main())
+
+
+def test_error_of_a_send_is_raised_where_it_is_awaited(loop_runs: Runner) -> None:
+    async def main() -> None:
+        a, b = urpc.pair(8)
+        with a, b:
+            with pytest.raises(urpc.MessageTooLong):
+                await a.send_async(bytes(10_000))
+            with pytest.raises(TypeError):
+                await a.send_async("text")  # type: ignore[arg-type]  # that is the error
+            b.close()
+            with pytest.raises(urpc.Closed):
+                await a.send_async(b"x")
+
+    loop_runs(main())
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_task_that_is_cancelled_while_it_stays_awake_has_taken_nothing(loop_runs: Runner, moment: int) -> None:
+    async def main() -> None:
+        a, b = urpc.pair(spin_ns=50_000)
+        with a, b:
+            task = asyncio.create_task(b.receive_async())
+            for _ in range(moment % 4):
+                await asyncio.sleep(0)
+            if moment < 8:
+                a.send(b"x")
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                assert await task == b"x"  # it was faster
+                return
+            if moment >= 8:
+                a.send(b"x")
+            assert await b.receive_async() == b"x"
+
+    loop_runs(main())

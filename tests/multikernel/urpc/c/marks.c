@@ -280,8 +280,8 @@ static void feed(struct urpc_pace *pace, int waits, uint64_t arrives, bool share
         uint64_t spun = urpc_pace_begin(pace);
         bool in_spin = arrives <= spun && !shared;
         /* On a shared core the sender begins when we stop spinning. */
-        struct urpc_wait_seen seen = {
-            .spun = spun, .in_spin = in_spin, .waited = arrives + (shared ? spun : 0)};
+        uint64_t waited = arrives + (shared ? spun : 0);
+        struct urpc_wait_seen seen = {.spun = spun, .in_spin = in_spin, .waited = waited, .came = waited};
         urpc_pace_end(pace, &seen);
     }
 }
@@ -292,11 +292,34 @@ static uint64_t spun_in(struct urpc_pace *pace, int waits, uint64_t arrives, boo
     for (int i = 0; i < waits; i++) {
         uint64_t spun = urpc_pace_begin(pace);
         total += spun;
+        uint64_t waited = arrives + (shared ? spun : 0);
         struct urpc_wait_seen seen = {
-            .spun = spun, .in_spin = arrives <= spun && !shared, .waited = arrives + (shared ? spun : 0)};
+            .spun = spun, .in_spin = arrives <= spun && !shared, .waited = waited, .came = waited};
         urpc_pace_end(pace, &seen);
     }
     return total;
+}
+
+/* One wait of somebody who takes so long to wake up, where the message comes after so long: was he awake then? */
+static bool awake_for(struct urpc_pace *pace, uint64_t comes, uint64_t wake_up)
+{
+    uint64_t spun = urpc_pace_begin(pace);
+    bool in_spin = comes <= spun;
+    struct urpc_wait_seen seen = {
+        .spun = spun, .in_spin = in_spin, .waited = comes + (in_spin ? 0 : wake_up), .came = comes};
+    urpc_pace_end(pace, &seen);
+    return in_spin;
+}
+
+/* Two who send to each other in turn, and need `work` for an answer. */
+static void converse(struct urpc_pace *one, struct urpc_pace *other, int turns, uint64_t work,
+                     uint64_t wake_up)
+{
+    uint64_t comes = work;
+    for (int i = 0; i < turns; i++) {
+        comes = work + (awake_for(one, comes, wake_up) ? 0 : wake_up);
+        comes = work + (awake_for(other, comes, wake_up) ? 0 : wake_up);
+    }
 }
 
 static void expect(bool kept, const char *promise)
@@ -319,9 +342,22 @@ static void learn(void)
     uint64_t budget = urpc_pace_begin(&pace);
     expect(budget > 5000 && budget < 20000, "quick messages are waited for about twice as long as they take");
     feed(&pace, 100, 10000000, false);
-    expect(!urpc_pace_spins(&pace) && urpc_pace_begin(&pace) == 0, "rare messages are not spun for");
+    expect(!urpc_pace_spins(&pace), "rare messages are not spun for");
+    expect(spun_in(&pace, 100000, 10000000, false) < UINT64_C(100000) * 1000,
+           "and tries cost less than a microsecond a wait");
     feed(&pace, 50, 3000, false);
     expect(urpc_pace_spins(&pace), "quick messages bring spinning back");
+
+    for (uint64_t wake_up = 20000; wake_up <= 150000; wake_up += 10000) {
+        struct urpc_pace one, other;
+        urpc_pace_init(&one, false);
+        urpc_pace_init(&other, false);
+        feed(&one, 5000, 10000000, false);
+        feed(&other, 5000, 10000000, false);
+        converse(&one, &other, 10000, 4000, wake_up);
+        expect(urpc_pace_spins(&one) && urpc_pace_spins(&other),
+               "two who both block find out that spinning would pay");
+    }
 
     urpc_pace_init(&pace, false);
     feed(&pace, 3000, 4000, true);
@@ -334,11 +370,12 @@ static void learn(void)
     uint64_t random = seed;
     for (int i = 0; i < 100000; i++) {
         uint64_t spun = urpc_pace_begin(&pace);
-        expect(spun <= URPC_SPIN_MOST, "no spin is longer than the longest");
+        expect(spun <= URPC_TRY_NS, "no spin is longer than the longest");
         struct urpc_wait_seen seen = {.spun = spun,
                                       .in_spin = next(&random) % 2,
                                       .shared = next(&random) % 8 == 0,
-                                      .waited = (uint64_t)next(&random) << next(&random) % 32};
+                                      .waited = (uint64_t)next(&random) << next(&random) % 32,
+                                      .came = (uint64_t)next(&random) << next(&random) % 32};
         urpc_pace_end(&pace, &seen);
     }
 }
