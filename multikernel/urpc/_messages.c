@@ -326,12 +326,12 @@ PyObject *channel_try_receive_view(PyObject *self, PyObject *Py_UNUSED(arguments
 static bool take_bursts(Channel *self, PyObject *messages, Py_ssize_t limit)
 {
     unsigned char data[BURST][URPC_INLINE];
-    uint8_t lengths[BURST];
+    uint32_t length;
     while (PyList_GET_SIZE(messages) < limit) {
         Py_ssize_t left = limit - PyList_GET_SIZE(messages);
-        size_t taken = urpc_take_burst(&self->channel, data, lengths, left < BURST ? (size_t)left : BURST);
+        size_t taken = urpc_take_burst(&self->channel, data, &length, left < BURST ? (size_t)left : BURST);
         for (size_t i = 0; i < taken; i++) {
-            PyObject *bytes = PyBytes_FromStringAndSize((const char *)data[i], lengths[i]);
+            PyObject *bytes = PyBytes_FromStringAndSize((const char *)data[i], length);
             int appended = bytes == NULL ? -1 : PyList_Append(messages, bytes);
             Py_XDECREF(bytes);
             if (appended < 0) {

@@ -80,22 +80,15 @@ static inline bool urpc_linger(struct urpc_channel *channel)
     return false;
 }
 
-/*
- * Take up to `count` messages that are there, each into URPC_INLINE bytes of `data`, of which `lengths` says how
- * many are its own; all are written, since a copy of a fixed size is a few instructions. How many it took: it stops
- * before a message of several lines, and before one whose header is not as it must be. urpc_poll and urpc_take know
- * what to do with those.
- */
-static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char (*data)[URPC_INLINE],
-                                     uint8_t *lengths, size_t count)
+/* urpc_take_burst, where so many bytes of each line are copied: a constant, so that it becomes a few instructions. */
+static inline __attribute__((always_inline)) size_t urpc_take_alike(struct urpc_channel *channel,
+                                                                    unsigned char (*data)[URPC_INLINE],
+                                                                    size_t count, uint32_t length,
+                                                                    size_t copied)
 {
     uint64_t first = channel->consumed, known = channel->acknowledged, sent = channel->sent;
-    if (channel->broken != URPC_OK || first < channel->peeked) {
-        return 0;
-    }
     uint64_t quarter =
         channel->told + channel->capacity / 4; /* the position at which we tell how far we are */
-    const uint64_t fixed = URPC_COUNT_MASK | UINT64_C(15) << 60; /* sequence and kind: what must be so */
     const uint64_t acknowledgement = URPC_COUNT_MASK << 20;
     struct urpc_line *in = channel->in;
     bool hands_back = channel->hands_back;
@@ -106,8 +99,7 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
         struct urpc_line *line = &in[(first + taken) & mask];
         /* acquire: the payload is read after it */
         uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
-        uint32_t length = urpc_header_length(header);
-        if ((header & fixed) != urpc_header(first + taken + 1, 0, 0, URPC_MESSAGE) || length > URPC_INLINE) {
+        if ((header & ~acknowledgement) != urpc_header(first + taken + 1, 0, length, URPC_MESSAGE)) {
             break;
         }
         if ((header & acknowledgement) != last) {
@@ -118,11 +110,11 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
             known += ahead;
             last = header & acknowledgement;
         }
-        memcpy(data[taken], line->payload, URPC_INLINE);
+        memcpy(data[taken], line->payload, copied);
         if (hands_back) {
             urpc_hand_back(line, header);
         }
-        lengths[taken++] = (uint8_t)length;
+        taken++;
         if (first + taken >= quarter) {
             urpc_tell(channel, first + taken);
             quarter = first + taken + channel->capacity / 4;
@@ -131,6 +123,28 @@ static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char
     channel->acknowledged = known;
     channel->consumed = first + taken;
     return taken;
+}
+
+/*
+ * Take up to `count` messages that are there and have all the same length, each to where URPC_INLINE bytes of `data`
+ * are its own; what stands behind `length` there is anything. How many it took: it stops before a message of another
+ * length or of several lines, and before one whose header is not as it must be. urpc_poll and urpc_take know what to
+ * do with the last two.
+ *
+ * One length for all, since one for each would be a store for each.
+ */
+static inline size_t urpc_take_burst(struct urpc_channel *channel, unsigned char (*data)[URPC_INLINE],
+                                     uint32_t *length, size_t count)
+{
+    enum { MOSTLY = 48 }; /* bytes that take one store less than URPC_INLINE */
+    uint64_t header = atomic_load_explicit(&channel->in[channel->consumed & (channel->capacity - 1)].header,
+                                           memory_order_relaxed);
+    *length = urpc_header_length(header);
+    if (channel->broken != URPC_OK || channel->consumed < channel->peeked || *length > URPC_INLINE) {
+        return 0;
+    }
+    return *length <= MOSTLY ? urpc_take_alike(channel, data, count, *length, MOSTLY)
+                             : urpc_take_alike(channel, data, count, *length, URPC_INLINE);
 }
 
 #endif

@@ -83,15 +83,23 @@ static enum urpc_result send_ping(struct urpc_channel *channel, const struct urp
     return send(channel, ping, PING_BYTES, patience);
 }
 
+static size_t take_eagerly(struct urpc_channel *channel, unsigned char (*data)[URPC_INLINE], uint32_t *length,
+                           size_t count)
+{
+    size_t taken = 0;
+    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0 && taken == 0; looks--) {
+        taken = urpc_take_burst(channel, data, length, count);
+    }
+    urpc_settle(channel);
+    return taken;
+}
+
 static enum urpc_result receive_ping(struct urpc_channel *channel, const struct urpc_patience *patience)
 {
     unsigned char data[1][URPC_INLINE];
-    uint8_t length;
-    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0; looks--) {
-        if (urpc_take_burst(channel, data, &length, 1) == 1) {
-            urpc_settle(channel);
-            return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
-        }
+    uint32_t length;
+    if (take_eagerly(channel, data, &length, 1) == 1) {
+        return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
     }
     return receive(channel, data, PING_BYTES, patience);
 }
@@ -336,18 +344,20 @@ enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
                                     const struct urpc_patience *patience)
 {
     unsigned char data[URPC_STREAM_BATCH][URPC_INLINE] = {{0}};
-    uint8_t lengths[URPC_STREAM_BATCH];
     enum urpc_result result = send(channel, data, 0, patience); /* "ready" */
     size_t left = blocks * URPC_STREAM_BLOCK;
     while (left > 0 && result == URPC_OK) {
+        uint32_t length;
         size_t taken =
-            urpc_take_burst(channel, data, lengths, left < URPC_STREAM_BATCH ? left : URPC_STREAM_BATCH);
-        for (size_t i = 0; i < taken; i++) {
-            result = lengths[i] == PING_BYTES ? result : URPC_CORRUPT;
+            urpc_take_burst(channel, data, &length, left < URPC_STREAM_BATCH ? left : URPC_STREAM_BATCH);
+        if (taken == 0) {
+            taken = take_eagerly(channel, data, &length, 1);
         }
         if (taken == 0) {
             result = receive(channel, data, PING_BYTES, patience);
             taken = 1;
+        } else if (length != PING_BYTES) {
+            result = URPC_CORRUPT;
         }
         left -= taken;
     }

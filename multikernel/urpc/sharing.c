@@ -212,7 +212,7 @@ static bool try_send(struct urpc_channel *channel)
 static bool try_receive(struct urpc_channel *channel)
 {
     unsigned char answer[1][URPC_INLINE];
-    uint8_t length;
+    uint32_t length;
     struct urpc_watch watch;
     if (urpc_take_burst(channel, answer, &length, 1) == 1) {
         urpc_settle(channel);

@@ -98,10 +98,10 @@ static void send_some(struct end *end)
 static void receive_some(struct end *end)
 {
     unsigned char data[MOST][URPC_INLINE];
-    uint8_t lengths[MOST];
-    size_t taken = chance(end, 4) != 0 ? urpc_take_burst(&end->channel, data, lengths, 1 + chance(end, MOST)) : 0;
+    uint32_t length;
+    size_t taken = chance(end, 4) != 0 ? urpc_take_burst(&end->channel, data, &length, 1 + chance(end, MOST)) : 0;
     for (size_t i = 0; i < taken; i++) {
-        check(end, data[i], lengths[i]);
+        check(end, data[i], length);
     }
     end->in_bursts += taken;
     struct urpc_watch watch;
