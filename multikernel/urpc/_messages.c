@@ -45,6 +45,14 @@ static int send_object(Channel *self, PyObject *data, uint64_t timeout)
 {
     int sent;
     if (likely(PyBytes_CheckExact(data))) {
+        if (likely(channel_usable(self) && urpc_publish_one(&self->channel, PyBytes_AS_STRING(data),
+                                                            (size_t)PyBytes_GET_SIZE(data)))) {
+            urpc_notify(&self->channel);
+            return 1;
+        }
+        if (self->closed || self->measuring) {
+            return -1; /* channel_usable has said so */
+        }
         sent = send_of_kind(self, URPC_MESSAGE, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data),
                             timeout);
     } else if (is_buffer(self, data)) {
@@ -214,6 +222,27 @@ static void prepare_spare(Channel *self)
     }
 }
 
+/* Keep a short message that is given out, so that it can be spare again. */
+static void keep(Channel *self, PyObject *bytes)
+{
+    if (PyBytes_GET_SIZE(bytes) >= LEAST_KEPT && self->last != bytes) {
+        Py_XSETREF(self->last, Py_NewRef(bytes));
+    }
+}
+
+/* The next message, if it is what the spare object was made for: the short way. Else NULL, without an exception. */
+static PyObject *take_expected(Channel *self)
+{
+    PyObject *bytes = self->spare;
+    if (bytes == NULL || PyBytes_GET_SIZE(bytes) != self->expected ||
+        !urpc_take_one(&self->channel, PyBytes_AS_STRING(bytes), self->expected)) {
+        return NULL;
+    }
+    self->spare = NULL;
+    keep(self, bytes);
+    return bytes;
+}
+
 /* The message that urpc_poll has found. */
 static PyObject *take_bytes(Channel *self)
 {
@@ -231,8 +260,8 @@ static PyObject *take_bytes(Channel *self)
         return raise_result(self, result, length);
     }
     self->expected = length <= URPC_INLINE ? length : 0;
-    if (length >= LEAST_KEPT && length <= URPC_INLINE && self->last != bytes) {
-        Py_XSETREF(self->last, Py_NewRef(bytes));
+    if (length <= URPC_INLINE) {
+        keep(self, bytes);
     }
     return bytes;
 }
@@ -249,6 +278,10 @@ static inline PyObject *receive_by(Channel *self, uint64_t timeout, PyObject *(*
     struct waiting waiting = {.timeout = timeout};
     while (channel_usable(self)) {
         struct urpc_watch watch;
+        PyObject *expected = take_expected(self);
+        if (likely(expected != NULL)) {
+            return expected;
+        }
         enum urpc_result result = urpc_poll(&self->channel, &watch);
         if (result == URPC_OK) {
             return take(self);

@@ -58,6 +58,52 @@ static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void
     return count;
 }
 
+/* A burst of one, of whatever length up to URPC_INLINE. */
+static inline bool urpc_publish_one(struct urpc_channel *channel, const void *data, size_t length)
+{
+    uint64_t sent = channel->sent;
+    if (length > URPC_INLINE || sent - channel->acknowledged >= channel->capacity ||
+        channel->broken != URPC_OK || channel->gone || channel->wanted != 0 ||
+        (atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1)) {
+        return false;
+    }
+    struct urpc_line *line = &channel->out[sent & (channel->capacity - 1)];
+    urpc_copy_short(line->payload, data, length);
+    /* release: the payload is visible with it */
+    atomic_store_explicit(&line->header, urpc_header(sent + 1, channel->consumed, length, URPC_MESSAGE),
+                          memory_order_release);
+    channel->sent = sent + 1;
+    channel->told = channel->consumed;
+    return true;
+}
+
+/* Take the next message if it has just this length, of up to URPC_INLINE. Nothing is left to be settled. */
+static inline bool urpc_take_one(struct urpc_channel *channel, void *data, uint32_t length)
+{
+    const uint64_t acknowledgement = URPC_COUNT_MASK << 20;
+    uint64_t first = channel->consumed;
+    struct urpc_line *line = &channel->in[first & (channel->capacity - 1)];
+    /* acquire: the payload is read after it */
+    uint64_t header = atomic_load_explicit(&line->header, memory_order_acquire);
+    uint64_t ahead = (urpc_header_acknowledged(header) - channel->acknowledged) & URPC_COUNT_MASK;
+    if ((header & ~acknowledgement) != urpc_header(first + 1, 0, length, URPC_MESSAGE) ||
+        ahead > channel->sent - channel->acknowledged || channel->broken != URPC_OK ||
+        first < channel->peeked) {
+        return false;
+    }
+    urpc_copy_short(data, line->payload, length);
+    if (channel->hands_back) {
+        urpc_hand_back(line, header);
+    }
+    channel->acknowledged += ahead;
+    channel->consumed = first + 1;
+    if (first + 1 - channel->told >= channel->capacity / 4) {
+        urpc_tell(channel, first + 1);
+        urpc_settle(channel);
+    }
+    return true;
+}
+
 /*
  * Wait a moment for room without asking for it: true if there is some now. A moment is what a receiver that keeps up
  * takes for a quarter of a ring; one who has to wait longer asks (urpc_publish), and may sleep. Of no use where the

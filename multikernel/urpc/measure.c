@@ -76,30 +76,20 @@ static enum urpc_result send(struct urpc_channel *channel, const void *data, uin
 static enum urpc_result send_ping(struct urpc_channel *channel, const struct urpc_patience *patience)
 {
     static const unsigned char ping[PING_BYTES];
-    if (urpc_publish_burst(channel, ping, PING_BYTES, 1) == 1) {
+    if (urpc_publish_one(channel, ping, PING_BYTES)) {
         notify(channel);
         return URPC_OK;
     }
     return send(channel, ping, PING_BYTES, patience);
 }
 
-static size_t take_eagerly(struct urpc_channel *channel, unsigned char (*data)[URPC_INLINE], uint32_t *length,
-                           size_t count)
-{
-    size_t taken = 0;
-    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0 && taken == 0; looks--) {
-        taken = urpc_take_burst(channel, data, length, count);
-    }
-    urpc_settle(channel);
-    return taken;
-}
-
 static enum urpc_result receive_ping(struct urpc_channel *channel, const struct urpc_patience *patience)
 {
-    unsigned char data[1][URPC_INLINE];
-    uint32_t length;
-    if (take_eagerly(channel, data, &length, 1) == 1) {
-        return length == PING_BYTES ? URPC_OK : URPC_CORRUPT;
+    unsigned char data[PING_BYTES];
+    for (int looks = spins(channel) ? EAGER_LOOKS : 1; looks > 0; looks--) {
+        if (urpc_take_one(channel, data, PING_BYTES)) {
+            return URPC_OK;
+        }
     }
     return receive(channel, data, PING_BYTES, patience);
 }
@@ -351,10 +341,8 @@ enum urpc_result urpc_measure_drain(struct urpc_channel *channel, size_t blocks,
         size_t taken =
             urpc_take_burst(channel, data, &length, left < URPC_STREAM_BATCH ? left : URPC_STREAM_BATCH);
         if (taken == 0) {
-            taken = take_eagerly(channel, data, &length, 1);
-        }
-        if (taken == 0) {
-            result = receive(channel, data, PING_BYTES, patience);
+            urpc_settle(channel);
+            result = receive_ping(channel, patience);
             taken = 1;
         } else if (length != PING_BYTES) {
             result = URPC_CORRUPT;

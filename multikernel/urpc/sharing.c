@@ -202,7 +202,7 @@ static bool try_send(struct urpc_channel *channel)
 {
     static const unsigned char request[REQUEST_BYTES];
     struct urpc_watch watch;
-    if (urpc_publish_burst(channel, request, REQUEST_BYTES, 1) == 1) {
+    if (urpc_publish_one(channel, request, REQUEST_BYTES)) {
         urpc_notify(channel);
         return true;
     }
