@@ -70,8 +70,13 @@ static void send_some(struct end *end)
         fill(end->side, end->sent + count, data + count * length, length);
         count++;
     }
-    size_t done = count > 0 && chance(end, 4) != 0 ? urpc_publish_burst(&end->channel, data, length, count) : 0;
+    size_t done =
+        count > 0 && chance(end, 4) != 0 ? urpc_publish_burst(&end->channel, data, length, count) : 0;
     end->in_bursts += done;
+    if (done == 0 && chance(end, 2)) {
+        fill(end->side, end->sent, data, length);
+        done = urpc_publish_one(&end->channel, data, length);
+    }
     if (done == 0) {
         struct urpc_watch watch;
         fill(end->side, end->sent, data, length);
@@ -99,13 +104,20 @@ static void receive_some(struct end *end)
 {
     unsigned char data[MOST][URPC_INLINE];
     uint32_t length;
-    size_t taken = chance(end, 4) != 0 ? urpc_take_burst(&end->channel, data, &length, 1 + chance(end, MOST)) : 0;
+    size_t taken =
+        chance(end, 4) != 0 ? urpc_take_burst(&end->channel, data, &length, 1 + chance(end, MOST)) : 0;
     for (size_t i = 0; i < taken; i++) {
         check(end, data[i], length);
     }
     end->in_bursts += taken;
     struct urpc_watch watch;
     unsigned char whole[LONGEST];
+    uint32_t expected = length_of(!end->side, end->received);
+    if (taken == 0 && expected <= URPC_INLINE && chance(end, 2) &&
+        urpc_take_one(&end->channel, whole, expected)) {
+        check(end, whole, expected);
+        return;
+    }
     if (taken > 0) {
         urpc_settle(&end->channel);
         return;
@@ -151,10 +163,12 @@ int main(int count, char **arguments)
     struct urpc_segment_memory *segment = pages(urpc_segment_layout(CAPACITY, URPC_PAGE).size);
     struct end *ends = pages(2 * sizeof *ends);
     for (unsigned side = 0; side < 2; side++) {
-        ends[side] = (struct end){.side = side, .chance = seed * 2 + side, .bell.memory = pages(URPC_DOORBELL_SIZE)};
+        ends[side] =
+            (struct end){.side = side, .chance = seed * 2 + side, .bell.memory = pages(URPC_DOORBELL_SIZE)};
     }
     for (unsigned side = 0; side < 2; side++) {
-urpc_channel_init(&ends[side].channel, segment, CAPACITY, URPC_PAGE, side, &ends[side].bell, &ends[!side].bell);
+        urpc_channel_init(&ends[side].channel, segment, CAPACITY, URPC_PAGE, side, &ends[side].bell,
+                          &ends[!side].bell);
         ends[side].channel.hands_back = seed & 1;
     }
     pthread_t thread;
