@@ -10,10 +10,11 @@
  * invalidates its copy, and reading it fetches it back. With the header beside the payload that is one
  * invalidate and one fill a message, the least there can be.
  *
- * Why a sequence, and not a "used" bit that the reader clears. Clearing would make the reader write the
- * writer's line: a second invalidate and a second fill for each message. Here the header of the line at
- * position p holds the low bits of p + 1, so a reader knows a new line from one of the lap before by its
- * value alone, and knows a wrong one from both. A ring that is all zeros is an empty ring.
+ * Why a sequence, and not a "used" bit that the reader clears. A bit says full or empty, and is believed; a reader
+ * that is killed between copying and clearing loses or doubles a message. Here the header of the line at position p
+ * holds the low bits of p + 1, so a reader knows a new line from one of the lap before by its value alone, and knows
+ * a wrong one from both. A ring that is all zeros is an empty ring. Readers never change a line; they may store what
+ * they found in it (ownership.h).
  *
  * Acknowledged counts, modulo 2^20, the lines that the writer of this header has consumed of the opposite
  * ring. It rides for free in every message, so two ends that answer each other never write anything else.
@@ -47,7 +48,8 @@ enum urpc_kind {
 #define URPC_COUNT_BITS 20
 #define URPC_COUNT_MASK ((UINT64_C(1) << URPC_COUNT_BITS) - 1)
 
-/* Header: written by the ring's writer, release. Read by its reader, acquire. The payload is guarded by it.
+/* Header: written by the ring's writer, release. Read by its reader, acquire, and stored back unchanged, relaxed, before it is
+ * acknowledged (ownership.h). The payload is guarded by it.
  */
 struct urpc_line {
     _Atomic uint64_t header;

@@ -201,6 +201,7 @@ static void open_ends(struct memory *memory, struct end ends[2], uint64_t seed)
         if (!urpc_channel_init(&ends[i].channel, memory->segment, CAPACITY, URPC_PAGE, i, &ends[i].own, &ends[i].peer)) {
             fail("side taken");
         }
+        ends[i].channel.hands_back = seed & 1; /* whatever this processor would do */
     }
 }
 
