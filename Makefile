@@ -1,5 +1,5 @@
 # The two commands: `make run` and `make test`. Both do all their own set-up.
-.PHONY: help run test test-rules test-c setup lint format fuzz torture bench clean
+.PHONY: help run test test-rules test-c setup setup-tests lint format fuzz torture bench clean
 
 PY := .venv/bin/python
 BIN := .venv/bin
@@ -11,11 +11,14 @@ help: ## say what there is to make
 run: setup ## the main job: probe this machine, boot the multikernel, measure, place, run, show why
 	@$(BIN)/multikernel demo $(ARGS)
 
-test: setup ## lint, types and all tests
+test: setup-tests ## lint, types and all tests
 	@tools/test.sh $(ARGS)
 
 setup: ## install what is missing, make .venv, build (fast when nothing changed)
 	@tools/setup.sh
+
+setup-tests:
+	@tools/setup.sh --tests
 
 lint: setup ## ruff, mypy --strict, clang-format, import rules
 	@tools/lint.sh
@@ -35,8 +38,9 @@ torture: setup ## channels between processes that stall and are killed, for 10 m
 test-rules: setup ## the tests of the rules, with swipl alone
 	@$(BIN)/pytest -q tests/rules $(ARGS)
 
-test-c: setup ## the C library of channels: sanitizers, models of all interleavings
-	@$(BIN)/pytest -q tests/multikernel/urpc/test_urpc_sanitizers.py tests/multikernel/urpc/test_urpc_models.py $(ARGS)
+test-c: setup-tests ## the C library of channels: sanitizers, models of all interleavings, AArch64
+	@$(BIN)/pytest -q tests/multikernel/urpc/test_urpc_sanitizers.py tests/multikernel/urpc/test_urpc_models.py \
+		tests/multikernel/urpc/test_urpc_bursts.py tests/multikernel/urpc/test_urpc_aarch64.py $(ARGS)
 
 bench-%: setup
 	@tools/bench.sh $* $(ARGS)

@@ -4,6 +4,7 @@
 #
 #   tools/setup.sh            set up
 #   tools/setup.sh --check    only say what is missing (exit status 1 if anything is)
+#   tools/setup.sh --tests    set up, and what only tests need; where that cannot be had, they skip and say so
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,6 +49,28 @@ missing_packages() {
     command -v lstopo-no-graphics >/dev/null || echo hwloc-nox
     command -v spin >/dev/null || echo spin               # models of the message path are checked with it
 }
+
+# Those that only tests need: the C library is compiled for AArch64, too, and run there in an emulator.
+missing_for_tests() {
+    [ "$(uname -m)" = aarch64 ] && return
+    command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    command -v qemu-aarch64 >/dev/null || echo qemu-user
+}
+
+install_for_tests() {
+    local missing
+    missing=$(missing_for_tests | tr '\n' ' ')
+    [ -n "${missing// /}" ] || return 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        say "installing $missing"
+        # shellcheck disable=SC2086
+        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } \
+            >/dev/null 2>&1 && return 0
+    fi
+    say "tests for AArch64 will be skipped; they need $missing"
+}
+
+[ "${1:-}" != --tests ] || install_for_tests
 
 packages=$(missing_packages | tr '\n' ' ')
 if [ "${1:-}" = --check ]; then
