@@ -1,7 +1,7 @@
 """The C library for AArch64: it compiles without a warning, keeps its promises in an emulator, and orders memory as its headers say.
 
-The emulator runs what x86-64 orders more strictly than AArch64 does, so it shows that the code is right, not that it is ordered enough. That
-is argued in the headers and by the models; here the instructions are held against the argument.
+The emulator runs on a processor that orders memory more strictly than AArch64 does, so it shows that the code is right, not that it is
+ordered enough. That is argued in the headers and by the models; here the instructions are held against the argument.
 """
 
 from __future__ import annotations
@@ -78,4 +78,5 @@ def test_a_message_becomes_visible_by_a_store_with_release_and_is_seen_by_a_load
 def test_between_telling_and_looking_whether_it_is_waited_for_stands_a_full_barrier() -> None:
     settling = function("urpc_settle_told", compiled("-S", SOURCES / "channel.c", "-o", "-"))
     assert "dmb\tish" in settling
-    assert "ishld" not in settling and "ishst" not in settling
+    assert "ishld" not in settling  # would order loads only
+    assert "ishst" not in settling  # and this, stores
