@@ -135,7 +135,7 @@ static void begin(Awaiting *self, uint64_t now)
 /* One of asynchronous.py's functions, which is imported when it is first needed: most programs need no event loop. */
 static PyObject *function_of(Module *module, enum asynchronous which)
 {
-    static const char *const names[] = {"until_ready", "receive_within", "send_within", "relay_within"};
+    static const char *const names[] = {"until_ready", "receive_within", "send_within"};
     if (module->asynchronous[which] == NULL) {
         PyObject *python = PyImport_ImportModule("multikernel.urpc.asynchronous");
         module->asynchronous[which] = python == NULL ? NULL : PyObject_GetAttrString(python, names[which]);
@@ -293,18 +293,16 @@ static PyObject *as_iteration(PySendResult sent, PyObject *result)
     return sent == PYGEN_NEXT ? result : NULL;
 }
 
-static PyObject *awaiting_next(PyObject *self)
-{
-    PyObject *result;
-    PySendResult sent = awaiting_send(self, Py_None, &result);
-    return as_iteration(sent, result);
-}
-
 static PyObject *awaiting_send_method(PyObject *self, PyObject *value)
 {
     PyObject *result;
     PySendResult sent = awaiting_send(self, value, &result);
     return as_iteration(sent, result);
+}
+
+static PyObject *awaiting_next(PyObject *self)
+{
+    return awaiting_send_method(self, Py_None);
 }
 
 static void raise_given(PyObject *type, PyObject *value)
@@ -468,16 +466,29 @@ static PyObject *within(Module *module, enum asynchronous which, PyObject *self,
     return result;
 }
 
-FAST_METHOD(channel_receive_async)
+/* receive_async() of a channel or of a relay; the other is NULL. */
+static PyObject *receive_async(Channel *channel, Relay *relay, PyObject *const *arguments,
+                               Py_ssize_t positional, PyObject *keywords)
 {
+    PyObject *self = channel != NULL ? (PyObject *)channel : (PyObject *)relay;
     Module *module = module_of(self);
     uint64_t timeout = URPC_FOREVER;
     if ((positional > 0 || keywords != NULL) &&
         !parse_call("receive_async", arguments, positional, keywords, 0, NULL, &timeout)) {
         return NULL;
     }
-    return timeout == URPC_FOREVER ? awaiting(module, (Channel *)self, NULL, NULL)
+    return timeout == URPC_FOREVER ? awaiting(module, channel, relay, NULL)
                                    : within(module, RECEIVE_WITHIN, self, NULL, timeout);
+}
+
+FAST_METHOD(channel_receive_async)
+{
+    return receive_async((Channel *)self, NULL, arguments, positional, keywords);
+}
+
+FAST_METHOD(relay_receive_async)
+{
+    return receive_async(NULL, (Relay *)self, arguments, positional, keywords);
 }
 
 FAST_METHOD(channel_send_async)
@@ -492,15 +503,4 @@ FAST_METHOD(channel_send_async)
     }
     return timeout == URPC_FOREVER ? awaiting(module, (Channel *)self, NULL, data)
                                    : within(module, SEND_WITHIN, self, data, timeout);
-}
-
-FAST_METHOD(relay_receive_async)
-{
-    Module *module = module_of(self);
-    uint64_t timeout = URPC_FOREVER;
-    if (!parse_call("receive_async", arguments, positional, keywords, 0, NULL, &timeout)) {
-        return NULL;
-    }
-    return timeout == URPC_FOREVER ? awaiting(module, NULL, (Relay *)self, NULL)
-                                   : within(module, RELAY_WITHIN, self, NULL, timeout);
 }

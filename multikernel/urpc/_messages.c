@@ -45,13 +45,13 @@ static int send_object(Channel *self, PyObject *data, uint64_t timeout)
 {
     int sent;
     if (likely(PyBytes_CheckExact(data))) {
-        if (likely(channel_usable(self) && urpc_publish_one(&self->channel, PyBytes_AS_STRING(data),
-                                                            (size_t)PyBytes_GET_SIZE(data)))) {
+        if (unlikely(!channel_usable(self))) {
+            return -1;
+        }
+        if (likely(
+                urpc_publish_one(&self->channel, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)))) {
             urpc_notify(&self->channel);
             return 1;
-        }
-        if (self->closed || self->measuring) {
-            return -1; /* channel_usable has said so */
         }
         sent = send_of_kind(self, URPC_MESSAGE, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data),
                             timeout);

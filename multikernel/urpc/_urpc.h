@@ -24,7 +24,7 @@
 #include "waitset.h"
 
 /* Functions of asynchronous.py. */
-enum asynchronous { UNTIL_READY, RECEIVE_WITHIN, SEND_WITHIN, RELAY_WITHIN, ASYNCHRONOUS_FUNCTIONS };
+enum asynchronous { UNTIL_READY, RECEIVE_WITHIN, SEND_WITHIN, ASYNCHRONOUS_FUNCTIONS };
 
 typedef struct {
     PyTypeObject *segment;

@@ -109,20 +109,19 @@ class _Watch:
 
     def _sleep(self) -> None:
         """Have the doorbell call from now on, once there is nothing left to tell."""
-        while not self._set.arm() or self._any_moved():
+        while not self._set.arm() or self._moved():
             self._tell_ready()
 
-    def _any_moved(self) -> bool:
-        """Whether something has been done for a relay that is waited for."""
-        return any(relay.closed or relay._moves != moves for relay, moves in self._moves.items())
+    def _moved(self) -> list[Relay]:
+        """Give the relays that are waited for and have done something."""
+        return [relay for relay, moves in self._moves.items() if relay.closed or relay._moves != moves]
 
     def _tell_ready(self) -> bool:
         """Tell all who wait for a channel that is ready or has been closed here, or for a relay that has done something. Was there any?"""
         ready: list[Channel | Relay] = list(self._set.wait(0))
         if len(self._set) < len(self._waiting) - len(self._moves):  # what is closed leaves the set by itself
             ready += [what for what in self._waiting if isinstance(what, Channel) and what.closed]
-        if self._moves:
-            ready += [relay for relay, moves in self._moves.items() if relay.closed or relay._moves != moves]
+        ready += self._moved()
         for what in ready:
             self._tell(what)
         return bool(ready)
@@ -169,19 +168,13 @@ async def until_ready(what: Channel | Relay) -> None:
     await _watch(what).until_ready(what)
 
 
-async def receive_within(channel: Channel, timeout: float) -> bytes:
-    """Give the next message, if there is one in `timeout` seconds."""
+async def receive_within(what: Channel | Relay, timeout: float) -> bytes:
+    """Give the next message or broadcast, if there is one in `timeout` seconds."""
     async with asyncio.timeout(timeout):
-        return await channel.receive_async()
+        return await what.receive_async()
 
 
 async def send_within(channel: Channel, timeout: float, data: Buffer) -> None:
     """Send one message, if there is room in `timeout` seconds."""
     async with asyncio.timeout(timeout):
         await channel.send_async(data)
-
-
-async def relay_within(relay: Relay, timeout: float) -> bytes:
-    """Give the next broadcast, if there is one in `timeout` seconds."""
-    async with asyncio.timeout(timeout):
-        return await relay.receive_async()

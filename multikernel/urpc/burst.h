@@ -28,6 +28,13 @@
 #include "clock.h"
 #include <string.h>
 
+/* May a message of this length be published the short way, if there is room for it? */
+static inline bool urpc_may_publish_short(const struct urpc_channel *channel, size_t length)
+{
+    return length <= URPC_INLINE && channel->broken == URPC_OK && !channel->gone && channel->wanted == 0 &&
+           !(atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1);
+}
+
 /* Publish up to `count` messages of `length` bytes each, up to URPC_INLINE, which lie one behind the other. How
  * many it published: 0 where urpc_publish has to find room, or what else there is. */
 static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void *data, size_t length,
@@ -35,8 +42,7 @@ static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void
 {
     uint64_t sent = channel->sent;
     uint64_t room = channel->capacity - (sent - channel->acknowledged);
-    if (length > URPC_INLINE || channel->broken != URPC_OK || channel->gone || channel->wanted != 0 ||
-        (atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1)) {
+    if (!urpc_may_publish_short(channel, length)) {
         return 0;
     }
     count = count < room ? count : room;
@@ -62,9 +68,7 @@ static inline size_t urpc_publish_burst(struct urpc_channel *channel, const void
 static inline bool urpc_publish_one(struct urpc_channel *channel, const void *data, size_t length)
 {
     uint64_t sent = channel->sent;
-    if (length > URPC_INLINE || sent - channel->acknowledged >= channel->capacity ||
-        channel->broken != URPC_OK || channel->gone || channel->wanted != 0 ||
-        (atomic_load_explicit(&channel->peer->status, memory_order_relaxed) & 1)) {
+    if (sent - channel->acknowledged >= channel->capacity || !urpc_may_publish_short(channel, length)) {
         return false;
     }
     struct urpc_line *line = &channel->out[sent & (channel->capacity - 1)];
@@ -97,10 +101,7 @@ static inline bool urpc_take_one(struct urpc_channel *channel, void *data, uint3
     }
     channel->acknowledged += ahead;
     channel->consumed = first + 1;
-    if (first + 1 - channel->told >= channel->capacity / 4) {
-        urpc_tell(channel, first + 1);
-        urpc_settle(channel);
-    }
+    urpc_tell_in_time(channel);
     return true;
 }
 

@@ -287,10 +287,7 @@ enum urpc_result urpc_take(struct urpc_channel *channel, void *data)
         return corrupt(channel);
     }
     channel->consumed += lines;
-    if (channel->consumed - channel->told >= channel->capacity / 4) {
-        urpc_tell(channel, channel->consumed);
-        urpc_settle_told(channel);
-    }
+    urpc_tell_in_time(channel);
     return URPC_OK;
 }
 

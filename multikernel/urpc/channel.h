@@ -228,6 +228,15 @@ static inline void urpc_settle(struct urpc_channel *channel)
     }
 }
 
+/* After something was consumed: tell and settle, if a quarter of the ring has been since. */
+static inline void urpc_tell_in_time(struct urpc_channel *channel)
+{
+    if (channel->consumed - channel->told >= channel->capacity / 4) {
+        urpc_tell(channel, channel->consumed);
+        urpc_settle_told(channel);
+    }
+}
+
 /* Is there a message? OK (then `length` is set), AGAIN, CLOSED or CORRUPT. Messages of trees are dealt with on
  * the way, and none of the caller's business: a relay passes them on, or they wait in the ring, and with them
  * what is behind them (AGAIN, or CLOSED). */

@@ -7,12 +7,6 @@
 
 enum { PING_BYTES = 48, BURST = 16, EAGER_LOOKS = 200 };
 
-/* After something was published. */
-static void notify(const struct urpc_channel *channel)
-{
-    urpc_notify(channel);
-}
-
 static bool spins(const struct urpc_channel *channel)
 {
     return urpc_spins(channel->own_doorbell);
@@ -77,7 +71,7 @@ static enum urpc_result send_ping(struct urpc_channel *channel, const struct urp
 {
     static const unsigned char ping[PING_BYTES];
     if (urpc_publish_one(channel, ping, PING_BYTES)) {
-        notify(channel);
+        urpc_notify(channel);
         return URPC_OK;
     }
     return send(channel, ping, PING_BYTES, patience);
@@ -277,7 +271,7 @@ static enum urpc_result publish(struct urpc_channel *channel, const void *data, 
         struct urpc_watch watch;
         enum urpc_result result = urpc_publish(channel, data, length, &watch);
         if (result == URPC_AGAIN) {
-            notify(channel);
+            urpc_notify(channel);
             result = await(channel, ticket, &watch, patience);
         }
         if (result != URPC_AGAIN) {
@@ -304,7 +298,7 @@ static enum urpc_result stream_block(struct urpc_channel *channel, unsigned char
         }
         urpc_hint(channel);
     }
-    notify(channel);
+    urpc_notify(channel);
     return URPC_OK;
 }
 

@@ -116,6 +116,24 @@ static enum urpc_memory_error fill(int fd, struct urpc_memory_header header, str
     return URPC_MEMORY_OK;
 }
 
+/* Make a file of `memory->size` bytes in pages of `memory->page_size`, and fill it. */
+static enum urpc_memory_error make(const char *name, struct urpc_memory_header header,
+                                   struct urpc_layout layout, const struct urpc_wish *wish, int *fd,
+                                   struct urpc_memory *memory)
+{
+    *fd = make_file(name, memory->page_size);
+    if (*fd < 0) {
+        return URPC_MEMORY_SYSTEM;
+    }
+    enum urpc_memory_error error = fill(*fd, header, layout, wish, memory);
+    if (error != URPC_MEMORY_OK) {
+        int because = errno;
+        close(*fd);
+        errno = because;
+    }
+    return error;
+}
+
 static enum urpc_memory_error create_in(size_t page_size, const char *name, struct urpc_memory_header header,
                                         urpc_layout_of *layout_of, const struct urpc_wish *wish, int *fd,
                                         struct urpc_memory *memory)
@@ -130,17 +148,7 @@ static enum urpc_memory_error create_in(size_t page_size, const char *name, stru
         .grain = header.grain,
         .parameter = header.parameter,
     };
-    *fd = make_file(name, page_size);
-    if (*fd < 0) {
-        return URPC_MEMORY_SYSTEM;
-    }
-    enum urpc_memory_error error = fill(*fd, header, layout, wish, memory);
-    if (error != URPC_MEMORY_OK) {
-        int because = errno;
-        close(*fd);
-        errno = because;
-    }
-    return error;
+    return make(name, header, layout, wish, fd, memory);
 }
 
 enum urpc_memory_error urpc_memory_create_placed(const char *name, struct urpc_memory_header header,
@@ -159,22 +167,13 @@ enum urpc_memory_error urpc_memory_create_placed(const char *name, struct urpc_m
 enum urpc_memory_error urpc_memory_create(const char *name, struct urpc_memory_header header, size_t size,
                                           int *fd, void **memory)
 {
-    struct urpc_wish anyhow = {.nodes = {URPC_ANYWHERE, URPC_ANYWHERE}};
+    const struct urpc_wish anyhow = {.nodes = {URPC_ANYWHERE, URPC_ANYWHERE}};
     size_t page_size = urpc_ordinary_page();
     struct urpc_memory made = {
         .size = urpc_round_up(size, page_size), .page_size = page_size, .grain = URPC_PAGE};
     header.grain = URPC_PAGE;
-    *fd = make_file(name, page_size);
-    if (*fd < 0) {
-        return URPC_MEMORY_SYSTEM;
-    }
-    enum urpc_memory_error error = fill(*fd, header, (struct urpc_layout){size, size}, &anyhow, &made);
+    enum urpc_memory_error error = make(name, header, (struct urpc_layout){size, size}, &anyhow, fd, &made);
     *memory = made.address;
-    if (error != URPC_MEMORY_OK) {
-        int because = errno;
-        close(*fd);
-        errno = because;
-    }
     return error;
 }
 
