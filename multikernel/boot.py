@@ -121,9 +121,6 @@ class Multikernel:
         except OSError as error:
             _kill(processes.values())
             raise BootError(f"could not start {len(kernels)} kernels: {error}; try fewer with --cores") from error
-        except BootError:
-            _kill(processes.values())
-            raise
         try:
             console.ask_all(Hello, timeout=timeout)
         except (KernelDied, TimeoutError) as error:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from multikernel.cores import KernelPlan
+from multikernel.urpc.number_list import numbers
 from skb.client import Client, SkbError
 
 QUESTION = "channel_buffers"
@@ -84,15 +85,6 @@ def usable_nodes(status: Path = Path("/proc/self/status"), folder: Path = Path("
                 return with_memory & numbers(line.partition(":")[2])
         return with_memory
     return set()
-
-
-def numbers(text: str) -> set[int]:
-    """Read a list of the kernel's: `0-3,8`. Raises ValueError."""
-    found: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def _node(decided: int | str, usable: set[int]) -> int | None:

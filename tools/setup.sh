@@ -57,6 +57,8 @@ missing_for_tests() {
     command -v qemu-aarch64 >/dev/null || echo qemu-user
 }
 
+apt_install() { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
+
 install_for_tests() {
     local missing
     missing=$(missing_for_tests | tr '\n' ' ')
@@ -64,8 +66,7 @@ install_for_tests() {
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         say "installing $missing"
         # shellcheck disable=SC2086
-        { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } \
-            >/dev/null 2>&1 && return 0
+        apt_install $missing >/dev/null 2>&1 && return 0
     fi
     say "tests for AArch64 will be skipped; they need $missing"
 }
@@ -91,9 +92,8 @@ if [ -n "${packages// /}" ]; then
   Run that, then run again."
     say "installing $packages"
     log=$(mktemp); trap 'rm -f "$log"' EXIT
-    export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    { apt-get update && apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1 || {
+    apt_install $packages >"$log" 2>&1 || {
         tail -n 20 "$log" >&2
         die "apt-get could not install: $packages
   Its last words are above. Mend that (network, sources), then run again."

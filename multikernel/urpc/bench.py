@@ -21,6 +21,7 @@ from statistics import median
 from multikernel import urpc
 from multikernel.urpc._urpc import ring_costs, ring_round_trip, ring_stream
 from multikernel.urpc.bench_ends import BATCH, BURST, DEADLINE, STREAM_BATCH, Ends
+from multikernel.urpc.number_list import numbers
 
 BLOCKED_SECONDS = 0.3
 """For how long a receiver is left blocked while its processor time is taken."""
@@ -168,17 +169,8 @@ def choose_cores() -> tuple[int, int]:
         )
     first = cores[0]
     siblings = Path(f"/sys/devices/system/cpu/cpu{first}/topology/thread_siblings_list")
-    own = _parse_cores(siblings.read_text()) if siblings.exists() else {first}
+    own = numbers(siblings.read_text()) if siblings.exists() else {first}
     return first, next((core for core in cores if core not in own), cores[1])
-
-
-def _parse_cores(text: str) -> set[int]:
-    """Cores of a kernel list such as `0-3,8`."""
-    cores: set[int] = set()
-    for part in text.strip().split(","):
-        low, _, high = part.partition("-")
-        cores.update(range(int(low), int(high or low) + 1))
-    return cores
 
 
 def measure(

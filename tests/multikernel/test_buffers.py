@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from multikernel import urpc
 from multikernel.boot import Multikernel
-from multikernel.buffers import ChannelMemory, Ring, numbers, usable_nodes
+from multikernel.buffers import ChannelMemory, Ring, usable_nodes
 from multikernel.cores import plan
 from multikernel.errors import BootError
 from multikernel.link import CAPACITY
@@ -87,13 +85,3 @@ def test_usable_nodes_are_those_with_memory_that_a_cpuset_allows(tmp_path: Path)
     status.write_text("Name:\tpython\n")  # a kernel without cpusets
     assert usable_nodes(status, tmp_path) == {1, 2, 5}
     assert usable_nodes(status, tmp_path / "absent") == set()
-
-
-@given(st.sets(st.integers(0, 60)))
-def test_lists_of_the_kernel_are_read(chosen: set[int]) -> None:
-    assert numbers(",".join(map(str, sorted(chosen))) + "\n") == chosen
-
-
-@pytest.mark.parametrize(("text", "read"), [("0", {0}), ("0-3,8", {0, 1, 2, 3, 8}), ("\n", set()), ("4-4", {4})])
-def test_ranges_are_read(text: str, read: set[int]) -> None:
-    assert numbers(text) == read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -193,24 +194,36 @@ def test_death_of_the_peer_ends_a_wait(loop_runs: Runner, start: Callable[..., A
     loop_runs(main())
 
 
-def test_other_process_is_answered(loop_runs: Runner, start: Callable[..., Any]) -> None:
-    async def main() -> None:
-        segment, ours, theirs = urpc.Segment.create(8), urpc.Doorbell.create(), urpc.Doorbell.create()
-        channel = urpc.Channel(segment, 0, ours, theirs)
-        handed = [segment.fd, theirs.fd, ours.fd]
-        start(
+def to_another_process(start: Callable[..., Any], program: str) -> urpc.Channel:
+    """Give one end of a channel; `program` has the other, as `channel`, in a process of its own."""
+    segment, ours, theirs = urpc.Segment.create(8), urpc.Doorbell.create(), urpc.Doorbell.create()
+    handed = [segment.fd, theirs.fd, ours.fd]
+    start(
+        textwrap.dedent(
             """
             import sys
             from multikernel import urpc
             segment, own, peer = map(int, sys.argv[1:])
             segment, own, peer = urpc.Segment.attach(segment), urpc.Doorbell.attach(own), urpc.Doorbell.attach(peer)
             channel = urpc.Channel(segment, 1, own, peer)
+            """
+        )
+        + textwrap.dedent(program),
+        *handed,
+        pass_fds=handed,
+    )
+    return urpc.Channel(segment, 0, ours, theirs)
+
+
+def test_other_process_is_answered(loop_runs: Runner, start: Callable[..., Any]) -> None:
+    async def main() -> None:
+        channel = to_another_process(
+            start,
+            """
             for i in range(1000):
                 channel.send(b"%d" % i)
                 assert channel.receive(30) == b"%d" % i
             """,
-            *handed,
-            pass_fds=handed,
         )
         for i in range(1000):
             message = await channel.receive_async(30)
@@ -303,16 +316,10 @@ def test_loops_of_two_processes_talk(loop_runs: Runner, start: Callable[..., Any
     """Who stays awake, who sleeps and who spins changes all the time; no message may fall between."""
 
     async def main() -> None:
-        segment, ours, theirs = urpc.Segment.create(8), urpc.Doorbell.create(), urpc.Doorbell.create()
-        channel = urpc.Channel(segment, 0, ours, theirs)
-        handed = [segment.fd, theirs.fd, ours.fd]
-        start(
+        channel = to_another_process(
+            start,
             """
-            import asyncio, sys
-            from multikernel import urpc
-            segment, own, peer = map(int, sys.argv[1:])
-            segment, own, peer = urpc.Segment.attach(segment), urpc.Doorbell.attach(own), urpc.Doorbell.attach(peer)
-            channel = urpc.Channel(segment, 1, own, peer)
+            import asyncio
             async def main():
                 for i in range(5000):
                     if i % 500 == 0:
@@ -320,8 +327,6 @@ def test_loops_of_two_processes_talk(loop_runs: Runner, start: Callable[..., Any
                     await channel.send_async(await channel.receive_async())
             asyncio.run(main())
             """,
-            *handed,
-            pass_fds=handed,
         )
         for i in range(5000):
             if i % 700 == 0:

@@ -127,15 +127,18 @@ def test_root_in_a_loop_gathers_while_it_waits(start: Callable[..., Any], runs: 
     runs(main())
 
 
+def root_and_member() -> tuple[urpc.Relay, urpc.Relay]:
+    a, b = urpc.pair()
+    return urpc.Relay(a.own_doorbell, 0, None, {1: a}), urpc.Relay(b.own_doorbell, 1, (0, b), {})
+
+
 @pytest.mark.parametrize("runs", LOOPS.values(), ids=LOOPS.keys())
 class TestOneProcess:
     """Both ends here, so that what happens when can be chosen."""
 
     def test_wait_takes_no_time_of_the_processor_and_ends_with_a_broadcast(self, runs: Runner) -> None:
         async def main() -> None:
-            a, b = urpc.pair()
-            root = urpc.Relay(a.own_doorbell, 0, None, {1: a})
-            member = urpc.Relay(b.own_doorbell, 1, (0, b), {})
+            root, member = root_and_member()
             task = asyncio.create_task(member.receive_async())
             await asyncio.sleep(0.1)
             before = time.process_time()
@@ -150,9 +153,7 @@ class TestOneProcess:
 
     def test_cancelled_wait_has_taken_no_broadcast(self, runs: Runner) -> None:
         async def main() -> None:
-            a, b = urpc.pair()
-            root = urpc.Relay(a.own_doorbell, 0, None, {1: a})
-            member = urpc.Relay(b.own_doorbell, 1, (0, b), {})
+            root, member = root_and_member()
             task = asyncio.create_task(member.receive_async())
             await asyncio.sleep(0.01)
             root.broadcast(b"x")
@@ -167,9 +168,7 @@ class TestOneProcess:
         """A result that nobody has taken makes the relay ready for good, and receive_async() not."""
 
         async def main() -> None:
-            a, b = urpc.pair()
-            root = urpc.Relay(a.own_doorbell, 0, None, {1: a})
-            member = urpc.Relay(b.own_doorbell, 1, (0, b), {})
+            root, member = root_and_member()
             member.contribute(1, "sum", everyone=True)
             root.contribute(2, "sum", everyone=True)
             task = asyncio.create_task(member.receive_async())
@@ -188,9 +187,7 @@ class TestOneProcess:
     @pytest.mark.parametrize("ends", ["close", "cut"])
     def test_end_of_a_relay_ends_a_wait(self, runs: Runner, ends: str) -> None:
         async def main() -> None:
-            a, b = urpc.pair()
-            root = urpc.Relay(a.own_doorbell, 0, None, {1: a})
-            member = urpc.Relay(b.own_doorbell, 1, (0, b), {})
+            root, member = root_and_member()
             task = asyncio.create_task(member.receive_async())
             await asyncio.sleep(0.01)
             (member if ends == "close" else root).close()
