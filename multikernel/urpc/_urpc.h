@@ -50,7 +50,7 @@ typedef struct {
     struct urpc_memory memory; /* parameter: capacity */
 } Segment;
 
-typedef struct relay_object Relay; /* _relay.c */
+typedef struct relay_object Relay; /* _relay.h */
 
 typedef struct {
     PyObject_HEAD int fd; /* -1 once closed */
@@ -99,7 +99,7 @@ static inline Module *module_of(void *object)
 
 /* _memory.c: what went wrong, as an exception. */
 void raise_memory_error(Module *module, enum urpc_memory_error error, const char *what);
-/* Likewise of memory that was wished for: a node that there is not, by its number. */
+/* _placement.c. The same of memory that was wished for: a node that there is not, by its number. */
 void raise_wish_error(Module *module, enum urpc_memory_error error, const struct urpc_wish *wish,
                       const char *what);
 /* The arguments `nodes` and `page_size`, or NULL; false with an exception. */
@@ -134,7 +134,7 @@ int wait_for(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t
 int wait_for_any(struct waiting *waiting, const struct urpc_doorbell *bell, uint32_t ticket,
                  const struct urpc_sources *sources);
 
-/* _relay.c. wait_for, where a doorbell may have relays: their work is done first, and their neighbours waited
+/* _relaying.c. wait_for, where a doorbell may have relays: their work is done first, and their neighbours waited
  * for as well. */
 int wait_relaying(struct waiting *waiting, Doorbell *bell, uint32_t ticket, const struct urpc_watch *watches,
                   size_t count);
